@@ -1,0 +1,153 @@
+"""fer-sweep: the verbs. Each imports what it needs when it is called, so that --help answers at once.
+
+Exit codes: 0 done, 2 bad input, 3 finished without a valid trial, 4 tracking store unreachable, 130 interrupted
+(the same command resumes).
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from fer_sweep import __version__
+from fer_sweep.errors import FerSweepError
+
+app = typer.Typer(
+    name="fer-sweep",
+    help="Sweeps for facial expression recognition: Optuna searches, MLflow remembers, the answer is honest.",
+    epilog="Exit codes: 0 done, 2 bad input, 3 finished without a valid trial, 4 tracking store unreachable, "
+    "130 interrupted (the same command resumes).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+SweepFile = Annotated[Path, typer.Argument(metavar="FILE", help="Sweep file (YAML).", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Replace a value of the file, e.g. train.epochs=100. Repeatable."),
+]
+HomeFolder = Annotated[
+    Path, typer.Option("--home", envvar="FER_SWEEP_HOME", help="Folder of databases, results and artifacts.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+DEFAULT_HOME = Path(".fer-sweep")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fer-sweep {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    file: SweepFile,
+    overrides: Overrides = None,
+    branch: Annotated[
+        bool, typer.Option("--branch", help="Run a changed sweep file as a study of its own (NAME.2, NAME.3, ...).")
+    ] = False,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow store; default: SQLite in --home."),
+    ] = None,
+    home: HomeFolder = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Run a sweep, or resume it: the same command again goes on where it stopped."""
+    from fer_sweep.cli.run import run_sweep
+
+    raise typer.Exit(
+        run_sweep(file, overrides or [], branch=branch, tracking_uri=tracking_uri, home=home, as_json=as_json)
+    )
+
+
+@app.command()
+def plan(
+    file: SweepFile,
+    overrides: Overrides = None,
+    trials: Annotated[int, typer.Option("--trials", min=0, help="How many first configurations to show.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a sweep would do, without doing it: space, splits, networks, and time from a short measured probe."""
+    from fer_sweep.cli.plan import show_plan
+
+    show_plan(file, overrides or [], trials=trials, as_json=as_json)
+
+
+@app.command()
+def validate(file: SweepFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Check a sweep file without touching data: every problem at once, with line, path and remedy."""
+    from fer_sweep.cli.validate import validate_file
+
+    validate_file(file, overrides or [], as_json=as_json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of sweep files, for editors."""
+    import json
+
+    from fer_sweep.spec import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def status(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="One study; without it, all.")] = None,
+    home: HomeFolder = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Show the studies of this project, or the ranked trials of one."""
+    from fer_sweep.cli.status import show_status
+
+    show_status(study, home=home, as_json=as_json)
+
+
+@app.command()
+def serve(
+    home: HomeFolder = DEFAULT_HOME,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 5000,
+) -> None:
+    """Open the local store in the MLflow UI: starts an MLflow server on 127.0.0.1 until Ctrl-C."""
+    from fer_sweep.cli.serve import serve_store
+
+    serve_store(home, port)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends like Ctrl-C: runs get their right status, and the same command resumes."""
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Entry point: errors become a message and an exit code, never a traceback."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except FerSweepError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of our output (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command resumes.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

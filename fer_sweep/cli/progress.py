@@ -1,0 +1,86 @@
+"""Live progress: one bar for the study, one for the trials that are running. In a pipe: one line per finished trial."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from fer_sweep.study.events import Confirmed, EpochReported, Event, SearchEnded, TrialFinished, TrialStarted
+from fer_sweep.study.summary import describe
+
+
+class StudyProgress:
+    """Shows the events of a study. total: trials to expect, None when unknown; done: those of earlier runs."""
+
+    def __init__(self, console: Console, *, total: int | None, done: int) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._study = self._progress.add_task("trials", total=total, completed=done, note="")
+        self._epochs: TaskID | None = None
+        self._running: dict[tuple[str, int], tuple[int, int]] = {}
+        self._best: float | None = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case TrialStarted(trial=trial):
+                self._running[trial.stage, trial.number] = (0, trial.config.train.last_epoch)
+                self._show_epochs("")
+            case EpochReported(trial=trial, report=report):
+                self._running[trial.stage, trial.number] = (report.epoch, report.last_epoch)
+                accuracy = (report.validation or report.test).accuracy
+                self._show_epochs(f"loss {report.train_loss:.3f}, accuracy {100 * accuracy:.1f} %")
+            case TrialFinished():
+                self._finished(event)
+            case SearchEnded(reason=reason):
+                self._console.print(f"search ended by {reason}")
+            case Confirmed(trial=trial, metric=metric):
+                spread = "" if metric.spread is None else f" ± {100 * metric.spread:.2f}"
+                self._console.print(
+                    f"confirmed {describe(trial.assignments)}: {100 * metric.mean:.2f}{spread} % (n = {metric.n})"
+                )
+            case _:
+                pass
+
+    def _show_epochs(self, note: str) -> None:
+        """The bar of the trials that run side by side: epochs, summed over them."""
+        completed = sum(epoch for epoch, _ in self._running.values())
+        total = sum(last for _, last in self._running.values())
+        if self._epochs is None:
+            self._epochs = self._progress.add_task("epochs", total=total, note=note)
+        numbers = ", ".join(str(number) for _, number in self._running)
+        description = f"epochs of {'trial' if len(self._running) == 1 else 'trials'} {numbers}"
+        self._progress.update(
+            self._epochs, completed=completed, total=total, note=note, description=description[:40]
+        )
+
+    def _finished(self, event: TrialFinished) -> None:
+        row, trial = event.row, event.trial
+        self._running.pop((trial.stage, trial.number), None)
+        label = "base" if trial.number == 0 else f"trial {trial.number}"
+        if trial.stage == "confirm":
+            label = f"confirmation of {label}"
+        else:
+            self._progress.advance(self._study)
+        value = "" if row.mean is None else f" {100 * row.mean:.2f} %"
+        note = f" ({row.note})" if row.note else ""
+        what = f": {describe(trial.assignments)}" if trial.assignments else ""
+        self._console.print(f"{label} {row.state}{value}{what}{note}", soft_wrap=True)
+        self._progress.update(self._study, note="")

@@ -1,0 +1,106 @@
+"""fer-sweep run: the main job. Read, check, search, track, confirm, and say what came out."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+
+from fer_sweep.cli import tables
+from fer_sweep.cli.console import err, out
+from fer_sweep.cli.progress import StudyProgress
+from fer_sweep.data import load_samples
+from fer_sweep.spec import load_sweep
+from fer_sweep.study.base import planned_trials
+from fer_sweep.study.events import Confirmed, StudyFinished
+from fer_sweep.study.home import DEFAULT_HOME, Home
+from fer_sweep.study.replay import replay
+from fer_sweep.study.study import OpenStudy, open_study, run_study
+from fer_sweep.study.summary import Summary, answer, importance, summarize
+from fer_sweep.tracking.client import local_uri, open_client
+from fer_sweep.tracking.provenance import provenance
+from fer_sweep.tracking.tracker import Tracker
+from fer_sweep.training.trials import choose_device
+
+NO_VALID_TRIAL = 3
+
+
+def run_sweep(
+    file: Path, overrides: Sequence[str], *, branch: bool, tracking_uri: str | None, home: Path, as_json: bool
+) -> int:
+    """Run or resume a sweep. Returns the exit code."""
+    spec = load_sweep(file, overrides)
+    samples = load_samples(spec.data)
+    for warning in samples.warnings:
+        err.print(f"warning: {warning}", style="yellow", soft_wrap=True)
+    place = Home(home)
+    uri = tracking_uri or local_uri(place)
+    client = open_client(uri, place)
+    with open_study(spec, samples, place, branch=branch) as study:
+        tracker = Tracker(client, study, local=uri == local_uri(place), provenance=dict(provenance()))
+        for event in replay(study, tracker.missing(study.store.rows())):
+            tracker.record(event)
+        summary = _follow(study, tracker)
+    if as_json:
+        out.print_json(json.dumps(_as_json(summary)))
+    else:
+        out.print()
+        tables.print_result(out, summary)
+        out.print(_where_to_look(place, tracking_uri), soft_wrap=True)
+    return 0 if summary.best is not None else NO_VALID_TRIAL
+
+
+def _follow(study: OpenStudy, tracker: Tracker) -> Summary:
+    """Let the study run, track and show every event, and leave the right status whatever happens."""
+    rows = study.store.rows()
+    done = sum(row.state in ("complete", "pruned", "failed") for row in rows)
+    if done:
+        err.print(f"resuming study {study.name}: {done} trials are done")
+    confirmed: tuple[Confirmed, ...] = ()
+    reason, status = "", "KILLED"
+    try:
+        events = run_study(study, device=choose_device(study.spec.resources.device))
+        with closing(events), StudyProgress(err, total=planned_trials(study.spec), done=done) as progress:
+            for event in events:
+                tracker.record(event)
+                progress.show(event)
+                if isinstance(event, StudyFinished):
+                    confirmed, reason, status = event.confirmed, event.reason, "FINISHED"
+    except Exception:
+        status = "FAILED"
+        raise
+    finally:
+        summary = summarize(
+            study.name, study.spec, study.samples, study.split, study.store.rows(), confirmed=confirmed, reason=reason
+        )
+        tracker.finish(summary, importance(study.store.study), status=status)
+    return summary
+
+
+def _where_to_look(home: Home, tracking_uri: str | None) -> str:
+    if tracking_uri is not None:
+        return f"Browse it at {tracking_uri}"
+    option = "" if home.root == DEFAULT_HOME else f" --home {shlex.quote(str(home.root))}"
+    return f"Browse it in the MLflow UI: fer-sweep serve{option}   then open http://127.0.0.1:5000"
+
+
+def _as_json(summary: Summary) -> dict[str, object]:
+    return {
+        "study": summary.study,
+        "metric": summary.metric,
+        "goal": summary.goal,
+        "ended_by": summary.reason,
+        "answer": answer(summary),
+        "labels": summary.labels,
+        "trials": [asdict(row) for row in summary.rows],
+        "confirmed": [
+            {
+                "trial": c.trial.number,
+                "assignments": dict(c.trial.assignments),
+                "metric": asdict(c.metric),
+                "against_base": None if c.comparison is None else asdict(c.comparison),
+            }
+            for c in summary.confirmed
+        ],
+    }

@@ -1,0 +1,66 @@
+"""fer-sweep status: what there is, and how far it is."""
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from fer_sweep.cli import tables
+from fer_sweep.cli.console import out
+from fer_sweep.errors import StudyError
+from fer_sweep.study.home import Home
+from fer_sweep.study.store import StoredStudy, stored_studies
+from fer_sweep.study.summary import Summary
+
+
+def show_status(name: str | None, *, home: Path, as_json: bool) -> None:
+    """All studies in a table, or one study's ranking. Raises StudyError for a study that does not exist."""
+    studies = stored_studies(Home(home))
+    if name is None:
+        if as_json:
+            out.print_json(json.dumps([_as_json(study) for study in studies]))
+        elif not studies:
+            out.print(f"No studies in {home} yet. Start one: fer-sweep run sweeps/quickstart.yaml", soft_wrap=True)
+        else:
+            out.print(_overview(studies))
+        return
+    study = next((s for s in studies if s.name == name), None)
+    if study is None:
+        known = ", ".join(s.name for s in studies) or "none"
+        raise StudyError(f"no study is called {name!r} in {home}. Known studies: {known}.")
+    if as_json:
+        out.print_json(json.dumps(_as_json(study)))
+        return
+    out.print(_overview([study]))
+    if study.best is not None:
+        summary = Summary(study.name, study.metric, study.goal, study.rows, (), (), "")
+        out.print(tables.ranking(summary, top=20))
+
+
+def _overview(studies: list[StoredStudy]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("study", "complete", "pruned", "failed", "unfinished", "best", "base"):
+        table.add_column(column, justify="left" if column == "study" else "right")
+    for study in studies:
+        counts = Counter(row.state for row in study.rows)
+        cells = [str(counts[state]) for state in ("complete", "pruned", "failed", "running")]
+        table.add_row(study.name, *cells, _percent(study.best and study.best.mean), _percent(study.base and study.base.mean))
+    return table
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.2f} %"
+
+
+def _as_json(study: StoredStudy) -> dict[str, object]:
+    return {
+        "study": study.name,
+        "metric": study.metric,
+        "goal": study.goal,
+        "states": dict(Counter(row.state for row in study.rows)),
+        "best": None if study.best is None else asdict(study.best),
+        "trials": [asdict(row) for row in study.rows],
+    }

@@ -1,0 +1,30 @@
+"""Who is in a picture: persons of SFEW are known by their film, and sequels share their actors.
+
+SFEW labels no persons. The same actors appear throughout a film and in its sequels, so the unit that must not straddle
+a strictly person independent split (Dhall et al. 2011, section 4) is the franchise:
+
+* film names that begin with an entry of FRANCHISES belong to that franchise;
+* a number that ends a film name counts sequels and is left out: WrongTurn3 joins WrongTurn. A name without letters
+  (21, 50_50) is a title and stays whole.
+"""
+
+import re
+
+FRANCHISES = ("HarryPotter", "Oceans")
+
+_FILE_NAME = re.compile(r"(?P<film>.+?)[_-](?P<timestamp>\d{9})_{1,2}(?P<frame>\d{8})\.(png|jpg|mat)")
+_SEQUEL_NUMBER = re.compile(r"(?<=[A-Za-z])_?\d{1,2}$")
+
+
+def film_of(file_name: str) -> str | None:
+    """The film in an SFEW file name `<film>_<HHMMSSmmm>_<frame>.<png|jpg|mat>`; None if it is not of that form."""
+    match = _FILE_NAME.fullmatch(file_name)
+    return match["film"] if match else None
+
+
+def franchise_of(film: str) -> str:
+    """The person group of a film: its franchise (see the module's rules), or the film itself."""
+    for franchise in FRANCHISES:
+        if film.startswith(franchise):
+            return franchise
+    return _SEQUEL_NUMBER.sub("", film)

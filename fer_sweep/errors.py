@@ -1,0 +1,37 @@
+"""The exception tree. Every message says the problem, the value, what is allowed and the remedy.
+
+FerSweepError
+├── SpecError            the sweep file (or a --set override) is wrong           exit code 2
+├── DataError            the data the file points to is wrong                    exit code 2
+├── StudyError           the study cannot be opened or continued as asked        exit code 2
+├── TrackingError        the tracking store cannot be reached or written         exit code 4
+└── TrainingDiverged     one network's loss is no longer a number                the trial fails, the study goes on
+"""
+
+
+class FerSweepError(Exception):
+    """Base of everything fer-sweep raises on purpose; `exit_code` is what the command line ends with."""
+
+    exit_code = 2
+
+
+class SpecError(FerSweepError):
+    """The sweep file is wrong; the message lists every problem found, one per line."""
+
+
+class DataError(FerSweepError):
+    """A data source cannot be read as configured; the message names the row and column where it can."""
+
+
+class StudyError(FerSweepError):
+    """A study cannot be opened, resumed or continued as asked."""
+
+
+class TrackingError(FerSweepError):
+    """The MLflow store cannot be reached or written."""
+
+    exit_code = 4
+
+
+class TrainingDiverged(FerSweepError):
+    """A network's training loss became NaN or infinite."""

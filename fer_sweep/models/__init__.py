@@ -1,0 +1,1 @@
+"""Models as plain modules and weights, with no training in them."""

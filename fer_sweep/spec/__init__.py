@@ -1,0 +1,31 @@
+"""YAML in, frozen SweepSpec out. Nothing here imports torch, optuna or mlflow."""
+
+from fer_sweep.spec.configuration import Difference, apply, differences, flatten, value_at
+from fer_sweep.spec.dump import to_yaml
+from fer_sweep.spec.load import load_sweep
+from fer_sweep.spec.schema import json_schema
+from fer_sweep.spec.search import Parameter, Scalar
+from fer_sweep.spec.space import active, contains, grid, grid_size, in_topological_order, values_of
+from fer_sweep.spec.sweep import SweepSpec
+from fer_sweep.spec.trial import TrialConfig
+
+__all__ = [
+    "Difference",
+    "Parameter",
+    "Scalar",
+    "SweepSpec",
+    "TrialConfig",
+    "active",
+    "apply",
+    "contains",
+    "differences",
+    "flatten",
+    "grid",
+    "grid_size",
+    "in_topological_order",
+    "json_schema",
+    "load_sweep",
+    "to_yaml",
+    "value_at",
+    "values_of",
+]

@@ -1,0 +1,35 @@
+"""A spec back to YAML text that load_sweep reads as an equal spec."""
+
+import io
+from typing import Any
+
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from fer_sweep.spec.search import Parameter
+from fer_sweep.spec.trial import TrialConfig
+
+
+def to_yaml(config: TrialConfig) -> str:
+    """YAML text of a TrialConfig or SweepSpec, all settings written out in the order of the models. A null is written
+    only where it is not what leaving the key out means."""
+    yaml = YAML(typ="rt", pure=True)
+    yaml.width = 120
+    stream = io.StringIO()
+    yaml.dump(_plain(config), stream)
+    return stream.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        items = {name: getattr(value, name) for name in fields}
+        written = {name: item for name, item in items.items() if item is not None or fields[name].default is not None}
+        if isinstance(value, Parameter) and not value.when:
+            del written["when"]
+        return {name: _plain(item) for name, item in written.items()}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value.replace("$", "$$") if isinstance(value, str) else value

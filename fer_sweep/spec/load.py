@@ -1,0 +1,51 @@
+"""load_sweep: from a sweep file and overrides to a checked, frozen SweepSpec."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from fer_sweep.spec.checks import check_parameters, check_whole
+from fer_sweep.spec.corners import check_corners
+from fer_sweep.spec.overrides import apply_overrides
+from fer_sweep.spec.parameters import ROOT, flatten_nested, parse_parameters
+from fer_sweep.spec.problems import Problems
+from fer_sweep.spec.search import Parameter
+from fer_sweep.spec.source import read_file
+from fer_sweep.spec.sweep import SweepSpec
+from fer_sweep.spec.translation import add_validation_problems
+
+
+def load_sweep(path: Path, overrides: Sequence[str] = (), environ: Mapping[str, str] = os.environ) -> SweepSpec:
+    """Read a sweep file, put `--set path=value` overrides on top, fill in `${NAME}` from `environ`, check everything.
+
+    Raises SpecError with all problems found, each with its file and line (or override), dotted path and remedy."""
+    document = read_file(Path(path), environ)
+    data, problems = document.data, document.problems
+    if isinstance(data.get(ROOT), dict):
+        data[ROOT] = flatten_nested(data[ROOT], problems)
+    apply_overrides(data, overrides, environ, problems)
+    if data.get(ROOT) is None:
+        data[ROOT] = {}
+    if data[ROOT] == {} and data.get("run_cap") is None:
+        data["run_cap"] = 1  # the base alone
+    parameters = parse_parameters(data[ROOT], problems)
+    check_parameters(parameters, data, problems)
+    spec = _validated(data, parameters, problems)
+    if spec is not None:
+        check_whole(spec, problems)
+    if spec is not None and not problems.found:
+        check_corners(spec.base, spec.parameters, problems)
+    problems.raise_any()
+    assert spec is not None
+    return spec
+
+
+def _validated(data: Mapping[str, Any], parameters: Mapping[str, Parameter], problems: Problems) -> SweepSpec | None:
+    try:
+        return SweepSpec.model_validate({**data, ROOT: parameters})
+    except ValidationError as error:
+        add_validation_problems(error, SweepSpec, data, problems)
+        return None

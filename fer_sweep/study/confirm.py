@@ -1,0 +1,120 @@
+"""Confirmation: the best configurations of a search, and the base, run again on splits the search never saw.
+
+The best of many trials on one set of splits looks better than it is. Fresh splits, shared by all configurations, give
+the honest number; the differences from the base are paired by fold and tested with the corrected t of statistics.py.
+"""
+
+from collections.abc import Generator, Sequence
+
+import numpy as np
+import torch
+
+from fer_sweep.data import Samples, Split, make_split
+from fer_sweep.spec import SweepSpec, apply
+from fer_sweep.study.events import Confirmed, EpochReported, Event, Trial, TrialFinished, TrialStarted
+from fer_sweep.study.home import StudyFiles
+from fer_sweep.study.journal import load_result, save_result
+from fer_sweep.study.keys import config_key
+from fer_sweep.study.rows import TrialRow, ranked
+from fer_sweep.study.statistics import corrected_comparison, holm
+from fer_sweep.training.metrics import Scores, scores_on_test
+from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
+from fer_sweep.training.seeds import derive_seed
+from fer_sweep.training.trials import TrialRequest, run_trials
+
+
+def fresh_split(spec: SweepSpec, samples: Samples) -> Split:
+    """The confirmation's splits: the same rule, another seed, `confirm.repeats` repeats."""
+    assert spec.confirm is not None
+    seed = derive_seed(spec.protocol.seed, "confirm") % 2**32
+    return make_split(samples, spec.protocol, seed=seed, repeats=spec.confirm.repeats)
+
+
+def confirm(
+    spec: SweepSpec, samples: Samples, rows: Sequence[TrialRow], *, files: StudyFiles, device: torch.device
+) -> Generator[Event, None, tuple[Confirmed, ...]]:
+    """Run the base and the top_k best other configurations on fresh splits. Returns them, best first.
+
+    Always measured on the test folds, also where the search selected on validation data.
+    """
+    assert spec.confirm is not None
+    split = fresh_split(spec, samples)
+    measured: list[tuple[Trial, Scores]] = []
+    for trial in _candidates(spec, rows, split):
+        key = config_key(trial.config, split.hash)
+        result = load_result(files.result("confirm", trial.number), key=key)
+        if result is None:
+            result = yield from _train(spec, trial, key, samples, split, files=files, device=device)
+        else:
+            yield TrialFinished(trial, confirmed_row(spec, trial, result, samples), result)
+        if result is not None:
+            measured.append((trial, scores_on_test(result, samples.y, samples.classes)))
+    confirmed = _compare(spec, measured, split)
+    for one in confirmed:
+        yield one
+    return confirmed
+
+
+def _candidates(spec: SweepSpec, rows: Sequence[TrialRow], split: Split) -> list[Trial]:
+    assert spec.confirm is not None
+    base = Trial("confirm", 0, spec.base, {})
+    trials, seen = [base], {config_key(spec.base, split.hash)}
+    for row in ranked(rows, spec.metric.goal):
+        trial = Trial("confirm", row.number, apply(spec.base, row.assignments), row.assignments)
+        key = config_key(trial.config, split.hash)
+        if key not in seen and len(trials) <= spec.confirm.top_k:
+            seen.add(key)
+            trials.append(trial)
+    return trials
+
+
+def _train(
+    spec: SweepSpec,
+    trial: Trial,
+    key: str,
+    samples: Samples,
+    split: Split,
+    *,
+    files: StudyFiles,
+    device: torch.device,
+) -> Generator[Event, None, TrialResult | None]:
+    seed = derive_seed(spec.seed, "confirm", trial.number)
+    yield TrialStarted(trial, seed)
+    for record in run_trials([TrialRequest(trial.number, trial.config, seed)], samples, split, device=device):
+        if isinstance(record, EpochReport):
+            yield EpochReported(trial, record)
+        elif isinstance(record, TrialFailure):
+            failed = TrialRow(trial.number, "failed", trial.assignments, None, None, 0, 0.0, record.message)
+            yield TrialFinished(trial, failed, None, failure=record)
+        else:
+            save_result(files.result("confirm", trial.number), record, key=key)
+            yield TrialFinished(trial, confirmed_row(spec, trial, record, samples), record)
+            return record
+    return None
+
+
+def confirmed_row(spec: SweepSpec, trial: Trial, result: TrialResult, samples: Samples) -> TrialRow:
+    """The row of a confirmation run: its test score."""
+    estimate = scores_on_test(result, samples.y, samples.classes).estimate(spec.metric.name)
+    return TrialRow(
+        trial.number, "complete", trial.assignments, estimate.mean, estimate.spread, estimate.n, result.seconds
+    )
+
+
+def _compare(spec: SweepSpec, measured: Sequence[tuple[Trial, Scores]], split: Split) -> tuple[Confirmed, ...]:
+    name = spec.metric.name
+    base = next((scores for trial, scores in measured if trial.number == 0), None)
+    others = [(trial, scores) for trial, scores in measured if trial.number != 0]
+    ratio = float(np.mean([len(fold.test) / len(fold.train) for fold in split.folds]))
+    comparisons = (
+        holm([
+            corrected_comparison((s.by_network[name] - base.by_network[name]).ravel(), test_to_train=ratio)
+            for _, s in others
+        ])
+        if base is not None
+        else [None] * len(others)
+    )
+    rows = [Confirmed(t, s.estimate(name), c) for (t, s), c in zip(others, comparisons, strict=True)]
+    rows += [Confirmed(trial, scores.estimate(name), None) for trial, scores in measured if trial.number == 0]
+    sign = -1.0 if spec.metric.goal == "maximize" else 1.0
+    return tuple(sorted(rows, key=lambda row: sign * row.metric.mean))

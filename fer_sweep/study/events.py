@@ -1,0 +1,80 @@
+"""Events: what a study tells whoever watches. Frozen facts; tracking and progress consume them, nothing flows back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from fer_sweep.spec.search import Scalar
+from fer_sweep.spec.trial import TrialConfig
+from fer_sweep.study.rows import TrialRow
+from fer_sweep.study.statistics import Comparison
+from fer_sweep.training.metrics import Estimate
+from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
+
+Stage = Literal["search", "confirm"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial of a stage. In the search, number 0 is the base; in the confirmation, `number` is the number that the
+    configuration had in the search."""
+
+    stage: Stage
+    number: int
+    config: TrialConfig
+    assignments: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True)
+class TrialStarted:
+    """A trial begins (or begins again after a crash)."""
+
+    trial: Trial
+    seed: int
+
+
+@dataclass(frozen=True)
+class EpochReported:
+    """A trial that is running has reached an epoch."""
+
+    trial: Trial
+    report: EpochReport
+
+
+@dataclass(frozen=True)
+class TrialFinished:
+    """A trial has ended. `result` is None when it failed; `reused_from` names the equal trial whose result it took."""
+
+    trial: Trial
+    row: TrialRow
+    result: TrialResult | None
+    failure: TrialFailure | None = None
+    reused_from: int | None = None
+
+
+@dataclass(frozen=True)
+class SearchEnded:
+    """The search is over; `reason` says which cap ended it."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """One configuration on fresh splits, and how it compares with the base on the same splits (None for the base)."""
+
+    trial: Trial
+    metric: Estimate
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True)
+class StudyFinished:
+    """Everything is done: all rows, and the confirmed configurations, best first (empty without `confirm`)."""
+
+    rows: tuple[TrialRow, ...]
+    confirmed: tuple[Confirmed, ...]
+    reason: str
+
+
+Event = TrialStarted | EpochReported | TrialFinished | SearchEnded | Confirmed | StudyFinished

@@ -1,0 +1,92 @@
+"""Results on disk: a trial's result is durable here before any database hears of it, so a crash loses no computed trial.
+
+One .npz per trial, written to a temporary name, flushed and renamed: a file is whole or absent. No pickled objects.
+"""
+
+import json
+import os
+import zipfile
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_sweep.training.records import EpochReport, MetricValues, NetworkResult, Removal, TrialResult
+
+_ARRAYS = tuple(f.name for f in fields(NetworkResult) if "ndarray" in str(f.type))
+_SCALARS = tuple(f.name for f in fields(NetworkResult) if f.name not in (*_ARRAYS, "removals"))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that is either whole or absent, also after a crash of the machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def save_result(path: Path, result: TrialResult, *, key: str) -> None:
+    """Keep a result. `key` identifies the configuration and splits it belongs to."""
+    meta = {
+        "key": key,
+        "trial": result.trial,
+        "seconds": result.seconds,
+        "device": result.device,
+        "stopped": result.stopped,
+        "reports": [asdict(report) for report in result.reports],
+        "networks": [
+            {name: getattr(n, name) for name in _SCALARS} | {"removals": [asdict(r) for r in n.removals]}
+            for n in result.networks
+        ],
+    }
+    arrays = {f"{name}_{i}": getattr(n, name) for i, n in enumerate(result.networks) for name in _ARRAYS}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, meta=np.array(json.dumps(meta)), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def load_result(path: Path, *, key: str) -> TrialResult | None:
+    """A kept result; None when there is none, when it cannot be read, or when it belongs to another configuration."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            meta: dict[str, Any] = json.loads(str(file["meta"]))
+            if meta["key"] != key:
+                return None
+            networks = tuple(
+                _network(entry, {name: file[f"{name}_{i}"] for name in _ARRAYS})
+                for i, entry in enumerate(meta["networks"])
+            )
+    except (FileNotFoundError, zipfile.BadZipFile, EOFError, KeyError, ValueError):
+        return None  # computed again, which costs time but never an answer
+    return TrialResult(
+        trial=meta["trial"],
+        networks=networks,
+        reports=tuple(_report(entry) for entry in meta["reports"]),
+        seconds=meta["seconds"],
+        device=meta["device"],
+        stopped=meta["stopped"],
+    )
+
+
+def _network(entry: dict[str, Any], arrays: dict[str, Any]) -> NetworkResult:
+    removals = tuple(
+        Removal(**{**removal, "removed": tuple(removal["removed"]), "errors": tuple(removal["errors"])})
+        for removal in entry.pop("removals")
+    )
+    return NetworkResult(**entry, **arrays, removals=removals)
+
+
+def _report(entry: dict[str, Any]) -> EpochReport:
+    validation = entry.pop("validation")
+    return EpochReport(
+        **{**entry, "test": MetricValues(**entry["test"])},
+        validation=None if validation is None else MetricValues(**validation),
+    )

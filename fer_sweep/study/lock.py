@@ -1,0 +1,42 @@
+"""One coordinator per study: a file lock that dies with its process, and a note that says who holds it."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from filelock import FileLock, Timeout
+
+from fer_sweep.errors import StudyError
+from fer_sweep.study.home import StudyFiles
+from fer_sweep.study.journal import write_atomically
+
+
+@contextmanager
+def coordinator_lock(name: str, files: StudyFiles) -> Iterator[None]:
+    """Hold the study's lock, or raise StudyError naming host, process and time of the holder."""
+    files.lock.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(files.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StudyError(
+            f"study {name!r} is already being run by {_holder(files)}. One study has one coordinator: wait until it is "
+            "done, stop it, or run this file under another name (--set name=...)."
+        ) from None
+    try:
+        holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        write_atomically(files.holder, json.dumps(holder).encode())
+        yield
+    finally:
+        lock.release()
+
+
+def _holder(files: StudyFiles) -> str:
+    try:
+        holder = json.loads(files.holder.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return "another process"  # it took the lock a moment ago and has not signed yet
+    return f"process {holder['pid']} on {holder['host']} since {holder['since']}"

@@ -1,0 +1,35 @@
+"""Rows of a study: one line per trial, small enough to keep thousands in memory, enough to rank and to plot."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from fer_sweep.spec.search import Scalar
+
+State = Literal["complete", "pruned", "failed", "running", "skipped"]
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial of a study. `mean` and `spread` are of the objective metric: mean over networks, standard deviation
+    over repeats (None with one repeat); n = number of networks. Trial 0 is the base."""
+
+    number: int
+    state: State
+    assignments: Mapping[str, Scalar]
+    mean: float | None
+    spread: float | None
+    n: int
+    seconds: float
+    note: str = ""
+
+    @property
+    def is_base(self) -> bool:
+        return self.number == 0
+
+
+def ranked(rows: Sequence[TrialRow], goal: Literal["maximize", "minimize"]) -> list[TrialRow]:
+    """Complete trials, best first; equal means keep the order of their numbers."""
+    complete = [row for row in rows if row.state == "complete" and row.mean is not None]
+    sign = -1.0 if goal == "maximize" else 1.0
+    return sorted(complete, key=lambda row: (sign * (row.mean or 0.0), row.number))

@@ -1,0 +1,61 @@
+"""run_study: the whole of it as one generator of events. Search, then confirmation, then the end."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from fer_sweep.data import Samples, Split, make_split
+from fer_sweep.spec import SweepSpec
+from fer_sweep.study.confirm import confirm
+from fer_sweep.study.events import Confirmed, Event, SearchEnded, StudyFinished
+from fer_sweep.study.home import Home, StudyFiles
+from fer_sweep.study.lock import coordinator_lock
+from fer_sweep.study.search import Search
+from fer_sweep.study.store import StudyStore, identity, open_storage
+
+
+@dataclass(frozen=True)
+class OpenStudy:
+    """A study that this process coordinates: its lock is held, its data and splits are fixed."""
+
+    spec: SweepSpec
+    samples: Samples
+    split: Split
+    store: StudyStore
+    files: StudyFiles
+
+    @property
+    def name(self) -> str:
+        return self.store.name
+
+
+@contextmanager
+def open_study(spec: SweepSpec, samples: Samples, home: Home, *, branch: bool = False) -> Iterator[OpenStudy]:
+    """Create or resume the study of a sweep file and hold its lock.
+
+    Raises StudyError if another process runs it, or if the sweep file or the data changed since (unless `branch`).
+    """
+    split = make_split(samples, spec.protocol)
+    with coordinator_lock(spec.name, home.study(spec.name)):
+        parts = identity(spec, fingerprint=samples.fingerprint, split_hash=split.hash)
+        store = StudyStore.open(spec, open_storage(home), parts=parts, branch=branch)
+        yield OpenStudy(spec, samples, split, store, home.study(store.name))
+
+
+def run_study(study: OpenStudy, *, device: torch.device) -> Generator[Event, None, None]:
+    """Run the search to its caps, confirm if the sweep file asks for it, and say how it ended."""
+    search = Search(
+        study.spec, study.samples, study.split, store=study.store, files=study.files, device=device
+    )
+    reason = ""
+    for event in search.events():
+        if isinstance(event, SearchEnded):
+            reason = event.reason
+        yield event
+    rows = study.store.rows()
+    confirmed: tuple[Confirmed, ...] = ()
+    if study.spec.confirm is not None and any(row.state == "complete" for row in rows):
+        confirmed = yield from confirm(study.spec, study.samples, rows, files=study.files, device=device)
+    yield StudyFinished(tuple(rows), confirmed, reason)

@@ -1,0 +1,117 @@
+"""What a study found, in rows, labels and one sentence: the same words on the terminal and in MLflow."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import optuna
+
+from fer_sweep.data import Samples, Split
+from fer_sweep.spec import SweepSpec
+from fer_sweep.spec.search import Scalar
+from fer_sweep.study.events import Confirmed
+from fer_sweep.study.rows import TrialRow, ranked
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A finished (or interrupted) study. `labels` are what a reader must know before believing a number."""
+
+    study: str
+    metric: str
+    goal: str
+    rows: tuple[TrialRow, ...]
+    confirmed: tuple[Confirmed, ...]
+    labels: tuple[str, ...]
+    reason: str
+
+    @property
+    def best(self) -> TrialRow | None:
+        order = ranked(self.rows, "maximize" if self.goal == "maximize" else "minimize")
+        return order[0] if order else None
+
+    @property
+    def base(self) -> TrialRow | None:
+        return next((row for row in self.rows if row.is_base and row.state == "complete"), None)
+
+
+def summarize(
+    name: str, spec: SweepSpec, samples: Samples, split: Split, rows: Sequence[TrialRow], *,
+    confirmed: Sequence[Confirmed] = (), reason: str = "",
+) -> Summary:
+    """Gather what a study found."""
+    return Summary(
+        study=name,
+        metric=spec.metric.name,
+        goal=spec.metric.goal,
+        rows=tuple(row for row in rows if row.state != "skipped"),
+        confirmed=tuple(confirmed),
+        labels=labels(spec, samples, split),
+        reason=reason,
+    )
+
+
+def labels(spec: SweepSpec, samples: Samples, split: Split) -> tuple[str, ...]:
+    """The conditions under which the numbers were made."""
+    said = []
+    if not split.person_independent:
+        said.append("not person independent: some persons are on both sides of a split")
+    if spec.protocol.validation_fraction == 0:
+        said.append("selected on the reported folds: search scores are optimistic, believe the confirmation")
+    if spec.train.normalize == "all":
+        said.append("normalized with all samples: the test part leaks into training")
+    return (*said, *samples.warnings)
+
+
+def answer(summary: Summary) -> str:
+    """The study's answer in plain words."""
+    if summary.best is None:
+        return "No trial finished, so there is no answer."
+    if not summary.confirmed:
+        return (
+            f"Best of the search: {describe(summary.best.assignments)} with {summary.metric} {_percent(summary.best)}. "
+            "The best of many trials looks better than it is; add a confirm section for an honest number."
+        )
+    others = [c for c in summary.confirmed if c.comparison is not None]
+    if not others:
+        return "Nothing but the base could be confirmed on fresh splits."
+    best = others[0]
+    comparison = best.comparison
+    assert comparison is not None
+    base = next(c for c in summary.confirmed if c.comparison is None)
+    better = comparison.low > 0 if summary.goal == "maximize" else comparison.high < 0
+    worse = comparison.high < 0 if summary.goal == "maximize" else comparison.low > 0
+    verdict = (
+        "It beats the base." if better and comparison.p_holm < 0.05
+        else "It is worse than the base: the search was misled by its own splits." if worse and comparison.p_holm < 0.05
+        else "The difference lies within the noise: use the base, or measure with more repeats."
+    )
+    return (
+        f"On fresh splits, {describe(best.trial.assignments)} reaches {summary.metric} {100 * best.metric.mean:.2f} % "
+        f"against the base's {100 * base.metric.mean:.2f} %: {100 * comparison.difference:+.2f} points, 95 % interval "
+        f"[{100 * comparison.low:+.2f}, {100 * comparison.high:+.2f}], p = {comparison.p_holm:.2g} (corrected for "
+        f"overlapping training sets and for {len(others)} comparisons, n = {comparison.n} folds). {verdict}"
+    )
+
+
+def describe(assignments: Mapping[str, Scalar]) -> str:
+    """A configuration in a line: `train.learning_rate=0.0123, removal.alpha=0.5`."""
+    if not assignments:
+        return "the base"
+    return ", ".join(f"{path}={value:.4g}" if isinstance(value, float) else f"{path}={value}" for path, value in assignments.items())
+
+
+def _percent(row: TrialRow) -> str:
+    assert row.mean is not None
+    spread = f" ± {100 * row.spread:.2f}" if row.spread is not None else ""
+    return f"{100 * row.mean:.2f}{spread} % (n = {row.n} networks)"
+
+
+def importance(study: optuna.Study) -> dict[str, float]:
+    """Share of each parameter in what separates good trials from the rest (PED-ANOVA), largest first. Empty with
+    fewer than 10 finished trials or nothing to tell apart."""
+    finished = [t for t in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)) if t.params]
+    if len(finished) < 10 or len({t.value for t in finished}) < 2:
+        return {}
+    copy = optuna.create_study(direction=study.direction)  # without a base that lies outside the space
+    copy.add_trials(finished)
+    return dict(optuna.importance.get_param_importances(copy))

@@ -1,0 +1,1 @@
+"""Tracking: from events to MLflow, by explicit client and run ids."""

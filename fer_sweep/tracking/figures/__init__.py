@@ -1,0 +1,9 @@
+"""Pictures of trials and studies as PNG bytes: made with matplotlib's object interface, no global state, same bytes for
+the same data."""
+
+from fer_sweep.tracking.figures.confusion import confusion
+from fer_sweep.tracking.figures.curves import training_curves
+from fer_sweep.tracking.figures.losses import loss_histograms
+from fer_sweep.tracking.figures.search import best_so_far, importance, slices
+
+__all__ = ["best_so_far", "confusion", "importance", "loss_histograms", "slices", "training_curves"]

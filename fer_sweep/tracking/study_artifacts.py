@@ -1,0 +1,73 @@
+"""The files a study leaves in MLflow: the ranked table, the answer, and the pictures that compare its trials."""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from fer_sweep.spec import to_yaml
+from fer_sweep.study.rows import ranked
+from fer_sweep.study.study import OpenStudy
+from fer_sweep.study.summary import Summary, answer
+from fer_sweep.tracking import figures
+from fer_sweep.tracking.parallel_coordinates import parallel_coordinates
+
+
+def write_study_artifacts(folder: Path, summary: Summary, importances: Mapping[str, float], study: OpenStudy) -> None:
+    """Write a study's artifacts into a folder."""
+    (folder / "sweep.yaml").write_text(to_yaml(study.spec))
+    (folder / "answer.txt").write_text("\n".join([answer(summary), *summary.labels, f"ended by {summary.reason}"]) + "\n")
+    (folder / "split.json").write_text(json.dumps(_split(study)))
+    _write_ranking(folder / "trials.csv", summary)
+    if summary.confirmed:
+        (folder / "confirmed.json").write_text(json.dumps(_confirmed(summary), indent=1))
+    if any(row.state == "complete" for row in summary.rows):
+        metric, goal = summary.metric, summary.goal
+        (folder / "best_so_far.png").write_bytes(figures.best_so_far(summary.rows, metric=metric, goal=goal))
+        (folder / "parallel_coordinates.html").write_text(
+            parallel_coordinates(summary.rows, metric=metric, goal=goal)
+        )
+        if study.spec.parameters:
+            (folder / "slices.png").write_bytes(figures.slices(summary.rows, metric=metric))
+    if importances:
+        (folder / "importance.png").write_bytes(figures.importance(importances))
+        (folder / "importance.json").write_text(json.dumps(dict(importances)))
+
+
+def _write_ranking(path: Path, summary: Summary) -> None:
+    """All trials, ranked; unfinished ones last. MLflow shows a .csv as a table."""
+    order = ranked(summary.rows, "maximize" if summary.goal == "maximize" else "minimize")
+    rest = [row for row in summary.rows if row not in order]
+    paths = sorted({path for row in summary.rows for path in row.assignments})
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["rank", "trial", "state", summary.metric, "spread", "n", "seconds", *paths, "note"])
+        for place, row in enumerate([*order, *rest], start=1):
+            writer.writerow(
+                [place if row in order else "", "base" if row.is_base else row.number, row.state]
+                + [row.mean, row.spread, row.n, round(row.seconds, 3)]
+                + [row.assignments.get(path, "") for path in paths]
+                + [row.note]
+            )
+
+
+def _split(study: OpenStudy) -> dict[str, object]:
+    return {
+        "hash": study.split.hash,
+        "person_independent": study.split.person_independent,
+        "class_names": study.samples.class_names,
+        "class_counts": [asdict(counts) for counts in study.split.class_counts(study.samples)],
+    }
+
+
+def _confirmed(summary: Summary) -> list[dict[str, object]]:
+    return [
+        {
+            "trial": c.trial.number,
+            "assignments": dict(c.trial.assignments),
+            summary.metric: asdict(c.metric),
+            "against_base": None if c.comparison is None else asdict(c.comparison),
+        }
+        for c in summary.confirmed
+    ]

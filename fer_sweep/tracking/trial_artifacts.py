@@ -1,0 +1,92 @@
+"""The files a trial leaves in MLflow: configuration, pictures to look at, numbers to compute with."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+
+from fer_sweep.data import Samples
+from fer_sweep.spec import to_yaml
+from fer_sweep.study.events import TrialFinished
+from fer_sweep.tracking import figures
+from fer_sweep.training.metrics import scores_on_test
+from fer_sweep.training.records import HISTOGRAM_BINS, HISTOGRAM_MAX, TrialResult
+
+
+def write_trial_artifacts(folder: Path, event: TrialFinished, samples: Samples) -> None:
+    """Write a trial's artifacts into a folder."""
+    (folder / "config.yaml").write_text(to_yaml(event.trial.config))
+    if event.failure is not None:
+        (folder / "failure.txt").write_text(f"{event.failure.message}\n\n{event.failure.traceback}")
+    if event.result is None:
+        return
+    title = f"{'confirmation of ' if event.trial.stage == 'confirm' else ''}trial {event.trial.number}"
+    _write_confusions(folder, event.result, samples, title)
+    if event.result.reports:
+        _write_histograms(folder, event.result)
+        _write_history(folder, event.result)
+        (folder / "loss_histograms.png").write_bytes(figures.loss_histograms(event.result, title=title))
+        (folder / "training_curves.png").write_bytes(figures.training_curves(event.result, title=title))
+    if any(network.removals for network in event.result.networks):
+        _write_removals(folder, event.result, samples)
+
+
+def _write_confusions(folder: Path, result: TrialResult, samples: Samples, title: str) -> None:
+    scores = scores_on_test(result, samples.y, samples.classes)
+    content = {
+        "class_names": samples.class_names,
+        "rows": "true class",
+        "columns": "predicted class",
+        "total": scores.confusion.tolist(),
+        "networks": [
+            {"repeat": n.repeat, "fold": n.fold, "confusion": confusion.tolist()}
+            for n, confusion in zip(result.networks, scores.confusions, strict=True)
+        ],
+    }
+    (folder / "confusion.json").write_text(json.dumps(content))
+    (folder / "confusion.png").write_bytes(
+        figures.confusion(scores.confusion, samples.class_names, title=f"{title}, test folds of {scores.accuracy.n} networks")
+    )
+
+
+def _write_histograms(folder: Path, result: TrialResult) -> None:
+    content = {
+        "edges": np.linspace(0.0, HISTOGRAM_MAX, HISTOGRAM_BINS + 1).round(6).tolist(),
+        "last_bin": "also counts larger losses",
+        "networks": [
+            {
+                "repeat": n.repeat,
+                "fold": n.fold,
+                "epochs": n.histogram_epochs.tolist(),
+                "counts": n.histograms.tolist(),
+            }
+            for n in result.networks
+        ],
+    }
+    (folder / "loss_histograms.json").write_text(json.dumps(content))
+
+
+def _write_history(folder: Path, result: TrialResult) -> None:
+    """Every network's series at full resolution: train_loss_<repeat>_<fold> and so on, one value per epoch from 0."""
+    arrays = {
+        f"{name}_{network.repeat}_{network.fold}": getattr(network, name)
+        for network in result.networks
+        for name in ("train_loss", "loss_variance", "active")
+    }
+    with (folder / "history.npz").open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def _write_removals(folder: Path, result: TrialResult, samples: Samples) -> None:
+    with (folder / "removals.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["repeat", "fold", "epoch", "threshold", "id", "class", "error", "variance_before", "variance_after"])
+        for network in result.networks:
+            for removal in network.removals:
+                for index, error in zip(removal.removed, removal.errors, strict=True):
+                    writer.writerow([
+                        network.repeat, network.fold, removal.epoch, f"{removal.threshold:.6g}", samples.ids[index],
+                        samples.class_names[samples.y[index]], f"{error:.6g}",
+                        f"{removal.variance_before:.6g}", f"{removal.variance_after:.6g}",
+                    ])  # fmt: skip

@@ -1,0 +1,72 @@
+"""A trial's numbers as MLflow metrics. Timestamps are functions of the run's start, so that replay is idempotent."""
+
+import math
+
+from mlflow.entities import Metric
+
+from fer_sweep.data import Samples
+from fer_sweep.study.events import TrialFinished
+from fer_sweep.training.metrics import METRICS, Scores, removal_quality, scores_on_test, scores_on_validation
+from fer_sweep.training.records import TrialResult
+
+
+def epoch_metrics(result: TrialResult, *, start_ms: int) -> list[Metric]:
+    """Series over epochs, mean over networks, at the reported epochs (about 200; the UI draws at most 320). The full
+    resolution is in the artifact history.npz."""
+    metrics = []
+    for report in result.reports:
+        when = start_ms + round(1000 * result.seconds * report.epoch / max(report.last_epoch, 1))
+        values = {
+            "train_loss": report.train_loss,
+            "loss_variance": report.loss_variance,
+            "active_samples": report.active_samples,
+            "test_accuracy": report.test.accuracy,
+        }
+        if report.validation is not None:
+            values["validation_accuracy"] = report.validation.accuracy
+        metrics += [
+            Metric(f"epoch/{name}", value, when, report.epoch) for name, value in values.items() if math.isfinite(value)
+        ]
+    return metrics
+
+
+def final_metrics(event: TrialFinished, samples: Samples, *, start_ms: int) -> list[Metric]:
+    """Final numbers: every metric with its spread over repeats, per-class metrics, removal, time."""
+    result = event.result
+    assert result is not None
+    when = start_ms + round(1000 * result.seconds)
+    values = _score_values("test", scores_on_test(result, samples.y, samples.classes), samples.class_names)
+    validation = scores_on_validation(result, samples.y, samples.classes)
+    if validation is not None:
+        values |= _score_values("validation", validation, samples.class_names)
+    networks = result.networks
+    values["seconds"] = event.row.seconds
+    values["train/accuracy"] = sum(n.train_accuracy for n in networks) / len(networks)
+    values["train/epochs"] = sum(n.epochs for n in networks) / len(networks)
+    values["removal/removed"] = sum(len(r.removed) for n in networks for r in n.removals) / len(networks)
+    values["removal/rounds"] = sum(len(n.removals) for n in networks) / len(networks)
+    if event.row.mean is not None:
+        values["objective"] = event.row.mean
+    if samples.planted is not None:
+        quality = removal_quality(result, samples.planted)
+        found = {"removal/precision": quality.precision, "removal/recall": quality.recall}
+        values |= {name: value for name, value in found.items() if value is not None}
+    return [Metric(name, value, when, 0) for name, value in values.items()]
+
+
+def _score_values(part: str, scores: Scores, class_names: tuple[str, ...]) -> dict[str, float]:
+    values = {}
+    for name in METRICS:
+        estimate = scores.estimate(name)
+        values[f"{part}/{name}"] = estimate.mean
+        if estimate.spread is not None:
+            values[f"{part}/{name}_spread"] = estimate.spread
+    for kind in ("precision", "recall", "specificity"):
+        for class_name, value in zip(class_names, getattr(scores.per_class, kind), strict=True):
+            values[f"{part}_{kind}/{_key(class_name)}"] = float(value)
+    return values
+
+
+def _key(class_name: str) -> str:
+    """A class name as a metric key: MLflow allows letters, digits and _ - . space : /"""
+    return "".join(c if c.isalnum() or c in "_-. " else "_" for c in class_name)

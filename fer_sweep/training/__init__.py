@@ -1,0 +1,1 @@
+"""Training: records, metrics, outlier removal, and the engines that turn configurations into records."""

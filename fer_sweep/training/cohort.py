@@ -1,0 +1,167 @@
+"""A cohort: networks that share one Population, stopping where a removal rule must look and leaving as they end."""
+
+from collections.abc import Container, Iterable, Iterator, Sequence
+from itertools import groupby
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fer_sweep.models.mlp import initial_weights
+from fer_sweep.spec.trial import MlpModel
+from fer_sweep.training.metrics import confusion_matrix, metric_values
+from fer_sweep.training.network_run import Ending, Network, NetworkRun, with_shadow
+from fer_sweep.training.population import Member, Population
+from fer_sweep.training.seeds import derive_seed
+
+CPU_BYTES = 6 << 20
+CUDA_BYTES = 4 << 30
+"""Hidden activations of one cohort: about the L2 cache of two cores, where 20 networks of the paper's size run faster
+per network than 200; on a GPU as much as keeps it busy."""
+
+VALIDATION, TEST, TRAIN = 0, 1, -1
+"""Numbers of a network's evaluation sets in its Population."""
+
+
+class Cohort:
+    """Networks of one optimizer and batch size that train as one program."""
+
+    def __init__(self, networks: Sequence[Network], *, classes: int, device: torch.device) -> None:
+        self.runs: list[NetworkRun] = []  # without shadows
+        self._live: list[NetworkRun] = []  # row p of the population
+        for network, shadow in map(with_shadow, networks):
+            leader = None
+            if shadow is not None:
+                leader = NetworkRun(shadow)
+                self._live.append(leader)  # leaders come before their followers and decide first
+            run = NetworkRun(network, leader)
+            self._live.append(run)
+            self.runs.append(run)
+        epochs = max(run.last_epoch for run in self._live)
+        members = [_member(run.network, classes) for run in self._live]
+        self._population = Population(members, classes=classes, epochs=epochs, device=device)
+        self._attend()
+
+    def advance_to(self, epoch: int) -> None:
+        """Train every network that has not ended up to this epoch."""
+        while self._live and self._population.epoch < epoch:
+            target = min(epoch, *(run.next_stop for run in self._live))
+            self._population.advance(target - self._population.epoch)
+            self._attend()
+
+    def observe(self, trials: Container[int]) -> None:
+        """Note how the networks of these trials do at this epoch, if they have not ended."""
+        if not any(run.network.trial in trials for run in self._live):
+            return
+        cross_entropy, _ = self._population.errors()
+        test, validation = self._population.predict(TEST), self._population.predict(VALIDATION)
+        for p, run in enumerate(self._live):
+            if run.network.trial in trials:
+                self._observe(run, cross_entropy[p], test[p], validation[p])
+
+    def end(self, trial: int) -> None:
+        """Stop the networks of one trial here."""
+        stopping = [run for run in self._live if run.network.trial == trial]
+        for run in stopping:
+            run.ended = "stopped"
+        self._release()
+
+    def _attend(self) -> None:
+        epoch = self._population.epoch
+        due = [(p, run) for p, run in enumerate(self._live) if run.next_stop == epoch]
+        if not due:
+            return
+        cross_entropy, half_sse = self._population.errors()
+        for p, run in due:
+            n = len(run.active)
+            removed = run.attend(epoch, cross_entropy[p, :n], half_sse[p, :n])
+            if len(removed):
+                self._population.deactivate(p, removed)
+        self._release()
+
+    def _release(self) -> None:
+        """Let the networks that have ended leave the batch."""
+        ended = [p for p, run in enumerate(self._live) if run.ended is not None]
+        if not ended:
+            return
+        population, epoch = self._population, self._population.epoch
+        cross_entropy, _ = population.errors()
+        test, validation, train = (population.predict(part) for part in (TEST, VALIDATION, TRAIN))
+        series = population.history()
+        for p in ended:
+            run = self._live[p]
+            self._observe(run, cross_entropy[p], test[p], validation[p])
+            run.finish(
+                epoch,
+                Ending(
+                    test_probabilities=test[p],
+                    validation_probabilities=validation[p],
+                    train_probabilities=train[p],
+                    errors=cross_entropy[p, : len(run.active)],
+                    series=series[:, p],
+                ),
+            )
+        stay = [p for p, run in enumerate(self._live) if run.ended is None]
+        self._live = [self._live[p] for p in stay]
+        if stay:
+            population.keep(stay)
+
+    def _observe(
+        self,
+        run: NetworkRun,
+        cross_entropy: npt.NDArray[np.float64],
+        test: npt.NDArray[np.float32],
+        validation: npt.NDArray[np.float32],
+    ) -> None:
+        data, classes = run.network.data, test.shape[1]
+        run.observe(
+            self._population.epoch,
+            cross_entropy[: len(run.active)],
+            metric_values(confusion_matrix(data.test.y, test.argmax(1), classes)),
+            metric_values(confusion_matrix(data.validation.y, validation.argmax(1), classes))
+            if len(validation)
+            else None,
+        )
+
+
+def _member(network: Network, classes: int) -> Member:
+    assert isinstance(network.config.model, MlpModel)
+    data = network.data
+    return Member(
+        weights=initial_weights(
+            features=data.train.x.shape[1],
+            hidden_units=network.config.model.hidden_units,
+            classes=classes,
+            seed=network.seed,
+        ),
+        train=network.config.train,
+        x=data.train.x,
+        y=data.train.y,
+        evaluate=(data.validation.x, data.test.x),
+        shuffle=np.random.default_rng(derive_seed(network.seed, "shuffle")),
+    )
+
+
+def form_cohorts(networks: Iterable[Network], *, classes: int, device: torch.device) -> Iterator[Cohort]:
+    """Group networks that can train together: one optimizer and batch size, similar widths (narrower ones are padded),
+    as many as the cache (or the GPU) likes."""
+    limit = CUDA_BYTES if device.type == "cuda" else CPU_BYTES
+    ordered = sorted(networks, key=lambda n: (*_kind(n), _width(n)))  # stable: networks of a trial stay together
+    for _, alike in groupby(ordered, key=_kind):
+        batch: list[Network] = []
+        for network in alike:
+            bytes_with = 4 * (len(batch) + 1) * _width(network) * len(network.data.train.y)
+            if batch and (bytes_with > limit or _width(network) > 1.25 * _width(batch[0]) + 8):
+                yield Cohort(batch, classes=classes, device=device)
+                batch = []
+            batch.append(network)
+        yield Cohort(batch, classes=classes, device=device)
+
+
+def _kind(network: Network) -> tuple[str, str]:
+    return network.config.train.optimizer, str(network.config.train.batch_size)
+
+
+def _width(network: Network) -> int:
+    assert isinstance(network.config.model, MlpModel)
+    return network.config.model.hidden_units

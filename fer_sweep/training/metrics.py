@@ -1,0 +1,177 @@
+"""Metrics exactly as the paper defines them (section 2.2), per test fold, then averaged over networks.
+
+Per class, one against the rest: precision = tp / (tp + fp), recall = tp / (tp + fn), specificity = tn / (tn + fp).
+Accuracy is trace / N, UAR is the mean recall, macro-F1 the mean of the classes' F1. A ratio 0 / 0 counts as 0.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_sweep.training.records import MetricValues, TrialResult
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+METRICS = ("accuracy", "macro_f1", "uar")
+
+
+def confusion_matrix(truth: IntArray, predicted: IntArray, classes: int) -> IntArray:
+    """(C, C) counts; rows are the true classes, columns the predicted ones."""
+    return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMetrics:
+    """Per-class (C,) precision, recall, specificity and F1."""
+
+    precision: FloatArray
+    recall: FloatArray
+    specificity: FloatArray
+    f1: FloatArray
+
+
+def class_metrics(confusion: IntArray) -> ClassMetrics:
+    """Per-class metrics of one (C, C) confusion matrix."""
+    counts = confusion.astype(np.float64)
+    tp = np.diag(counts)
+    fp = counts.sum(axis=0) - tp
+    fn = counts.sum(axis=1) - tp
+    tn = counts.sum() - tp - fp - fn
+    return ClassMetrics(
+        precision=_ratio(tp, tp + fp),
+        recall=_ratio(tp, tp + fn),
+        specificity=_ratio(tn, tn + fp),
+        f1=_ratio(2 * tp, 2 * tp + fp + fn),
+    )
+
+
+def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric over the networks of a trial: mean of the per-fold values, `spread` = standard deviation over repeats
+    (each the mean of its folds; None with a single repeat), n = number of networks."""
+
+    mean: float
+    spread: float | None
+    n: int
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Scores of one trial on one part of the data (test or validation).
+
+    by_network: metric name -> (repeats, folds); confusions: (repeats * folds, C, C); per_class: means over networks.
+    """
+
+    by_network: Mapping[str, FloatArray]
+    confusions: IntArray
+    per_class: ClassMetrics
+
+    def estimate(self, name: str) -> Estimate:
+        """Mean, spread and n of a metric by its name in the sweep file."""
+        return _estimate(self.by_network[name])
+
+    @property
+    def accuracy(self) -> Estimate:
+        return self.estimate("accuracy")
+
+    @property
+    def confusion(self) -> IntArray:
+        """(C, C) sum over all networks."""
+        total: IntArray = self.confusions.sum(axis=0)
+        return total
+
+
+def metric_values(confusion: IntArray) -> MetricValues:
+    """Accuracy, macro-F1 and UAR of one confusion matrix."""
+    each = class_metrics(confusion)
+    accuracy = np.trace(confusion) / max(int(confusion.sum()), 1)
+    return MetricValues(accuracy=float(accuracy), macro_f1=float(each.f1.mean()), uar=float(each.recall.mean()))
+
+
+def mean_values(values: Sequence[MetricValues]) -> MetricValues:
+    """The mean of each metric over networks."""
+    return MetricValues(**{name: float(np.mean([v.value(name) for v in values])) for name in METRICS})
+
+
+def scores(confusions: Sequence[IntArray], *, repeats: int) -> Scores:
+    """Scores from per-network confusion matrices ordered by (repeat, fold)."""
+    each = [class_metrics(confusion) for confusion in confusions]
+    values = [metric_values(confusion) for confusion in confusions]
+    return Scores(
+        by_network={name: np.array([v.value(name) for v in values]).reshape(repeats, -1) for name in METRICS},
+        confusions=np.stack(confusions),
+        per_class=ClassMetrics(
+            precision=np.mean([m.precision for m in each], axis=0),
+            recall=np.mean([m.recall for m in each], axis=0),
+            specificity=np.mean([m.specificity for m in each], axis=0),
+            f1=np.mean([m.f1 for m in each], axis=0),
+        ),
+    )
+
+
+def _estimate(values: FloatArray) -> Estimate:
+    by_repeat = values.mean(axis=1)
+    spread = float(by_repeat.std(ddof=1)) if len(by_repeat) > 1 else None
+    return Estimate(mean=float(by_repeat.mean()), spread=spread, n=values.size)
+
+
+def scores_on_test(result: TrialResult, y: IntArray, classes: int) -> Scores:
+    """Scores on the test folds. y: (N,) labels of all samples."""
+    networks = result.networks
+    return scores(
+        [confusion_matrix(y[n.test], n.test_probabilities.argmax(axis=1), classes) for n in networks],
+        repeats=1 + max(n.repeat for n in networks),
+    )
+
+
+def scores_on_validation(result: TrialResult, y: IntArray, classes: int) -> Scores | None:
+    """Scores on the validation parts, or None when the protocol has none."""
+    networks = result.networks
+    if not len(networks[0].validation):
+        return None
+    return scores(
+        [confusion_matrix(y[n.validation], n.validation_probabilities.argmax(axis=1), classes) for n in networks],
+        repeats=1 + max(n.repeat for n in networks),
+    )
+
+
+def objective_scores(result: TrialResult, y: IntArray, classes: int) -> Scores:
+    """What the search optimizes on: validation where there is any, else the test folds (as in the paper)."""
+    return scores_on_validation(result, y, classes) or scores_on_test(result, y, classes)
+
+
+@dataclass(frozen=True)
+class RemovalQuality:
+    """How well removal found the samples whose labels are known to be wrong, pooled over networks: removed and planted
+    counts (training side), and the share of each that is both. None where nothing was removed or planted."""
+
+    removed: int
+    planted: int
+    hits: int
+
+    @property
+    def precision(self) -> float | None:
+        return self.hits / self.removed if self.removed else None
+
+    @property
+    def recall(self) -> float | None:
+        return self.hits / self.planted if self.planted else None
+
+
+def removal_quality(result: TrialResult, planted: npt.NDArray[np.bool_]) -> RemovalQuality:
+    """Score the removals of a trial against the planted wrong labels. planted: (N,) of all samples."""
+    removed = hits = total = 0
+    for network in result.networks:
+        gone = [index for removal in network.removals for index in removal.removed]
+        removed += len(gone)
+        hits += int(planted[gone].sum()) if gone else 0
+        outside = np.concatenate([network.test, network.validation])
+        total += int(planted.sum() - planted[outside].sum())
+    return RemovalQuality(removed=removed, planted=total, hits=hits)

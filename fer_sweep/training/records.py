@@ -1,0 +1,112 @@
+"""Records: what training yields. Plain frozen facts (numbers, strings, numpy arrays), never live modules or handles."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+HISTOGRAM_BINS = 60
+HISTOGRAM_MAX = 6.0
+"""Loss histograms have HISTOGRAM_BINS equal bins on [0, HISTOGRAM_MAX]; larger losses are counted in the last bin."""
+
+
+@dataclass(frozen=True)
+class MetricValues:
+    """The three metrics a search can optimize, as shares of 1."""
+
+    accuracy: float
+    macro_f1: float
+    uar: float
+
+    def value(self, name: str) -> float:
+        """A metric by its name in the sweep file."""
+        return {"accuracy": self.accuracy, "macro_f1": self.macro_f1, "uar": self.uar}[name]
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """A trial at one epoch: means over its networks (folds x repeats). A network that has ended counts with its last
+    value. `epoch` counts completed updates: 0 is the initial network."""
+
+    trial: int
+    epoch: int
+    last_epoch: int
+    train_loss: float
+    loss_variance: float
+    active_samples: float
+    test: MetricValues
+    validation: MetricValues | None
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One round of outlier removal on one network: who went, when, and why."""
+
+    epoch: int
+    threshold: float
+    """Error at or above which samples went; NaN for rules without a threshold (random, oracle)."""
+    removed: tuple[int, ...]
+    """Sample indices (rows of Samples)."""
+    errors: tuple[float, ...]
+    """Their errors at that epoch, same order."""
+    variance_before: float
+    variance_after: float
+    active_after: int
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkResult:
+    """One network: one (repeat, fold) of a trial.
+
+    test, test_probabilities:             (n,) sample indices and (n, C) class probabilities on the test part
+    validation, validation_probabilities: the same on the validation part; n is 0 when there is none
+    train_loss, loss_variance, active:    (E+1,) per epoch 0..E, over the active training samples; E = epochs run
+    histogram_epochs, histograms:         (H,) epochs and (H, HISTOGRAM_BINS) counts of the active samples' errors
+    """
+
+    repeat: int
+    fold: int
+    seed: int
+    test: npt.NDArray[np.int64]
+    test_probabilities: npt.NDArray[np.float32]
+    validation: npt.NDArray[np.int64]
+    validation_probabilities: npt.NDArray[np.float32]
+    train_accuracy: float
+    epochs: int
+    ended: str
+    """Why training ended: `epochs`, `removal` (the rule halted it), `stopped` (pruned or out of budget)."""
+    train_loss: npt.NDArray[np.float32]
+    loss_variance: npt.NDArray[np.float32]
+    active: npt.NDArray[np.int32]
+    histogram_epochs: npt.NDArray[np.int64]
+    histograms: npt.NDArray[np.int32]
+    removals: tuple[Removal, ...]
+    train_size: int
+
+
+@dataclass(frozen=True, eq=False)
+class TrialResult:
+    """Everything a finished trial leaves behind."""
+
+    trial: int
+    networks: tuple[NetworkResult, ...]
+    reports: tuple[EpochReport, ...]
+    """What was reported on the way, in order; empty for an SVM."""
+    seconds: float
+    """Wall time of the batch this trial ran in, divided by the trials in it."""
+    device: str
+    stopped: str | None = None
+    """Why the trial was ended early (`median`, `hyperband`, `budget`), or None."""
+
+
+@dataclass(frozen=True)
+class TrialFailure:
+    """A trial that ended without a result. `kind` is `diverged` or `error`."""
+
+    trial: int
+    kind: str
+    message: str
+    traceback: str = field(default="", compare=False)
+
+
+Record = EpochReport | TrialResult | TrialFailure

@@ -1,0 +1,134 @@
+"""Configurations: a trial's values in the base, values by path, flat form, differences, and YAML text again."""
+
+import pytest
+
+from fer_sweep.errors import SpecError
+from fer_sweep.spec import Difference, SweepSpec, TrialConfig, apply, differences, flatten, to_yaml, value_at
+from fer_sweep.spec.data import CsvData, SyntheticFeatures
+from fer_sweep.spec.search import Scalar
+from fer_sweep.spec.trial import BdrRemoval, NoRemoval, OracleRemoval, SvmModel
+from tests.spec.sweep_files import load_text
+
+BASE = TrialConfig(data=CsvData(source="csv", path="f.csv"), removal=BdrRemoval(rule="bdr", alpha=0.5, start=10))
+
+
+def test_values_are_put_in_at_their_paths() -> None:
+    config = apply(BASE, {"train.epochs": 50, "removal.alpha": 2, "train.normalize": "all"})
+    assert (config.train.epochs, config.train.normalize) == (50, "all")
+    assert value_at(config, "removal.alpha") == 2.0
+    assert apply(BASE, {}) == BASE
+
+
+def test_the_base_of_a_sweep_is_a_plain_configuration() -> None:
+    spec = load_text("parameters:\n")
+    assert type(apply(spec, {"train.epochs": 5})) is TrialConfig
+
+
+def test_whole_floats_become_ints_for_int_fields() -> None:
+    config = apply(BASE, {"train.epochs": 50.0, "train.batch_size": 8.0, "removal.start": 5.0})
+    values = [value_at(config, path) for path in ("train.epochs", "train.batch_size", "removal.start")]
+    assert values == [50, 8, 5]
+    assert {type(value) for value in values} == {int}
+
+
+def test_a_new_variant_keeps_shared_fields_and_drops_foreign_ones() -> None:
+    random = apply(BASE, {"removal.rule": "random"}).removal
+    assert random.model_dump() == {**BASE.removal.model_dump(), "rule": "random"}
+    assert apply(BASE, {"removal.rule": "none"}).removal == NoRemoval(rule="none")
+    assert apply(BASE, {"removal.rule": "oracle"}).removal == OracleRemoval(rule="oracle", start=10)
+
+
+def test_fields_of_a_new_variant_can_be_given_in_any_order() -> None:
+    bare = apply(BASE, {"removal.rule": "none"})
+    svm = apply(bare, {"model.c": 3, "model.kind": "svm"})
+    assert svm.model == SvmModel(kind="svm", c=3.0)
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message"),
+    [
+        (
+            {"train.epochs": "x"},
+            "train.epochs: 'x' is not a whole number. Allowed: a whole number >= 1 and <= 1000000.",
+        ),
+        ({"train.epohcs": 5}, "train.epohcs: does not exist. Did you mean epochs?"),
+        ({"model.c": 5.0}, "model.c: does not exist when model.kind is mlp."),
+        ({"removal.rule": "none", "removal.alpha": 1.0}, "removal.alpha: does not exist when removal.rule is none."),
+        ({"model.kind": "mpl"}, "model.kind: 'mpl' is not allowed. Did you mean mlp? Allowed: mlp or svm."),
+        (
+            {"data.path": "x"},
+            "data.path: cannot be assigned; only fields of model, train, removal differ between trials.",
+        ),
+        ({"train.epochs": 5}, "removal.start: 10 is never reached, because training ends at epoch 5."),
+    ],
+)
+def test_an_invalid_assignment_is_refused_in_plain_words(assignments: dict[str, Scalar], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        apply(BASE, assignments)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_value_that_is_no_parameter_value_is_none() -> None:
+    assert value_at(BASE, "removal.start") == 10
+    assert value_at(BASE, "removal.rule") == "bdr"
+    assert value_at(BASE, "model.c") is None
+    assert value_at(BASE, "train.stop_at") is None
+    assert value_at(BASE, "nothing.here") is None
+    assert value_at(BASE, "train") is None
+
+
+def test_flat_form_has_every_leaf_by_dotted_path() -> None:
+    features = CsvData(source="csv", path="f.csv", features=("a", "b"))
+    flat = flatten(BASE.model_copy(update={"data": features}))
+    assert flat["data.features"] == '["a", "b"]'
+    assert flat["removal.alpha"] == 0.5
+    assert flat["train.stop_at"] is None
+    assert list(flat)[:2] == ["data.source", "data.path"]
+
+
+SWEEP = """description: "costs $5, 'on'"
+removal: {rule: bdr, stop_variance: null}
+run_cap: 5
+parameters:
+  removal.alpha: {min: 0.0, max: 1.0, when: {removal.rule: bdr}}
+  removal.rule: {values: [none, bdr]}
+  train.normalize: {values: [true, all, false]}
+confirm: {top_k: 2}
+"""
+
+
+def test_flat_form_of_a_sweep_shows_what_parameters_say_only() -> None:
+    flat = flatten(load_text(SWEEP))
+    assert {path: value for path, value in flat.items() if path.startswith("parameters.removal.alpha.")} == {
+        "parameters.removal.alpha.distribution": "uniform",
+        "parameters.removal.alpha.min": 0.0,
+        "parameters.removal.alpha.max": 1.0,
+        "parameters.removal.alpha.when.removal.rule": '["bdr"]',
+    }
+    assert flat["parameters.train.normalize.values"] == '[true, "all", false]'
+
+
+def test_differences_are_named_by_path() -> None:
+    changed = apply(BASE, {"train.epochs": 50, "removal.rule": "oracle"})
+    found = differences(BASE, changed)
+    assert Difference("train.epochs", 2000, 50) in found
+    assert Difference("removal.alpha", 0.5, "(absent)") in found
+    assert Difference("train.epochs", 2000, 50) == ("train.epochs", 2000, 50)
+    assert differences(BASE, BASE) == []
+    assert Difference("removal.alpha", "(absent)", 0.5) in differences(changed, BASE)
+
+
+def test_yaml_text_of_a_sweep_loads_as_an_equal_sweep() -> None:
+    spec = load_text(SWEEP)
+    assert spec.removal.model_dump()["stop_variance"] is None
+    assert load_text(to_yaml(spec), head="") == spec
+
+
+def test_yaml_text_of_a_configuration_is_a_base() -> None:
+    config = apply(BASE, {"train.epochs": 50})
+    assert load_text(to_yaml(config), head="name: x\n").base == config
+
+
+def test_a_sweep_needs_no_defaults_written_out() -> None:
+    spec = SweepSpec(name="x", data=SyntheticFeatures(source="synthetic_features"), run_cap=1)
+    assert load_text("", head="name: x\ndata: {source: synthetic_features}\n") == spec

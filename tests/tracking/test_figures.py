@@ -1,0 +1,117 @@
+import io
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_sweep.study.rows import TrialRow
+from fer_sweep.tracking.figures import best_so_far, confusion, importance, loss_histograms, slices, training_curves
+from fer_sweep.training.records import TrialResult
+from tests.tracking.factories import svm_result, trial_result, trial_rows
+
+COUNTS = np.array([[40, 10, 0], [5, 45, 0], [0, 0, 0]])
+NAMES = ("Angry", "Happy", "Sad")
+
+
+def check_png(picture: bytes) -> tuple[int, int]:
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    assert len(picture) < 100_000
+    return Image.open(io.BytesIO(picture)).size
+
+
+@pytest.mark.parametrize(
+    ("draw", "size"),
+    [
+        (lambda: loss_histograms(trial_result(), title="bdr, trial 3"), (1000, 880)),
+        (lambda: training_curves(trial_result(), title="bdr, trial 3"), (1000, 640)),
+        (lambda: confusion(COUNTS, NAMES, title="bdr, trial 3"), (550, 358)),
+        (lambda: best_so_far(trial_rows(), metric="accuracy", goal="maximize"), (1000, 460)),
+        (lambda: importance({"removal.alpha": 0.2, "train.epochs": 0.8}), (800, 185)),
+        (lambda: slices(trial_rows(), metric="accuracy"), (1100, 590)),
+    ],
+)
+def test_every_picture_is_a_small_png_and_the_same_each_time(draw: Callable[[], bytes], size: tuple[int, int]) -> None:
+    picture = draw()
+    assert check_png(picture) == size
+    assert draw() == picture
+
+
+def test_losses_without_removals_are_drawn() -> None:
+    check_png(loss_histograms(trial_result(removals=False), title="no removal"))
+
+
+@pytest.mark.parametrize("draw", [loss_histograms, training_curves])
+def test_a_model_without_epochs_gets_a_picture_that_says_so(draw: Callable[..., bytes]) -> None:
+    width, height = check_png(draw(svm_result(), title="svm, trial 5"))
+    assert (width, height) == (700, 70)
+
+
+def one_epoch(result: TrialResult) -> TrialResult:
+    network = result.networks[0]
+    short = replace(
+        network,
+        epochs=0,
+        train_loss=network.train_loss[:1],
+        loss_variance=network.loss_variance[:1],
+        active=network.active[:1],
+        histogram_epochs=network.histogram_epochs[:1],
+        histograms=network.histograms[:1],
+        removals=(),
+    )
+    return replace(result, networks=(short,), reports=result.reports[:1])
+
+
+@pytest.mark.parametrize("draw", [loss_histograms, training_curves])
+def test_one_network_at_one_epoch_is_drawn(draw: Callable[..., bytes]) -> None:
+    check_png(draw(one_epoch(trial_result()), title="stopped at once"))
+
+
+def test_removals_without_a_threshold_are_drawn() -> None:
+    result = trial_result()
+    network = result.networks[0]
+    rounds = tuple(replace(removal, threshold=float("nan")) for removal in network.removals)
+    check_png(loss_histograms(replace(result, networks=(replace(network, removals=rounds),)), title="random removal"))
+
+
+def test_thresholds_in_other_units_are_left_out() -> None:
+    assert loss_histograms(trial_result(), title="t", removal_error="half_sse") != loss_histograms(
+        trial_result(), title="t"
+    )
+
+
+def test_reports_without_validation_are_drawn() -> None:
+    result = trial_result()
+    check_png(
+        training_curves(replace(result, reports=tuple(replace(r, validation=None) for r in result.reports)), title="t")
+    )
+
+
+def test_names_with_dollars_are_text_and_not_formulas() -> None:
+    check_png(confusion(COUNTS, ("$\\frac$", "<b>$x$</b>", "a $ b"), title="$\\undefined$"))
+    check_png(importance({"$\\frac$": 1.0}))
+    row = TrialRow(0, "complete", {"$\\frac$": "$\\oops$"}, 0.2, None, 2, 1.0)
+    check_png(slices([row], metric="$\\frac$"))
+
+
+def test_many_trials_still_make_small_pictures() -> None:
+    rows = trial_rows(1000)
+    check_png(best_so_far(rows, metric="accuracy", goal="maximize"))
+    check_png(slices(rows, metric="accuracy"))
+
+
+@pytest.mark.parametrize("goal", ["maximize", "minimize"])
+def test_a_single_trial_is_drawn(goal: str) -> None:
+    check_png(best_so_far(trial_rows(1), metric="accuracy", goal=goal))
+    check_png(slices(trial_rows(1), metric="accuracy"))
+
+
+@pytest.mark.parametrize("rows", [[], [row for row in trial_rows() if row.state == "failed"]])
+def test_a_search_without_a_complete_trial_gets_a_picture_that_says_so(rows: list[TrialRow]) -> None:
+    assert check_png(best_so_far(rows, metric="accuracy", goal="maximize")) == (700, 70)
+    assert check_png(slices(rows, metric="accuracy")) == (700, 70)
+
+
+def test_no_importances_get_a_picture_that_says_so() -> None:
+    assert check_png(importance({})) == (700, 70)

@@ -1,0 +1,27 @@
+import numpy as np
+
+from fer_sweep.tracking.scales import label_of, scale_of
+
+
+def test_values_over_decades_get_a_logarithmic_axis() -> None:
+    assert scale_of([1e-3, 1e-2, 1e-1]) == "log"
+
+
+def test_many_uniform_values_do_not() -> None:
+    assert scale_of(np.random.default_rng(0).uniform(0, 1, 1000).tolist()) == "linear"
+
+
+def test_values_of_one_size_zero_and_negative_values_are_linear() -> None:
+    assert scale_of([5, 10, 50]) == "linear"
+    assert scale_of([0.0, 1e-3, 1.0]) == "linear"
+    assert scale_of([-1.0, 1000.0]) == "linear"
+
+
+def test_words_flags_and_mixtures_are_categories() -> None:
+    assert scale_of(["adam", "sgd"]) == "categories"
+    assert scale_of([True, False]) == "categories"
+    assert scale_of([50, "past_peak"]) == "categories"
+
+
+def test_flags_are_written_as_in_a_sweep_file() -> None:
+    assert label_of(True) == "true"
