@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from fer_sweep.spec.search import Parameter
 from fer_sweep.spec.trial import TrialConfig
@@ -32,4 +33,10 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return value.replace("$", "$$") if isinstance(value, str) else value
+    return _text(value) if isinstance(value, str) else value
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("$", "$$")
+    # only double quotes keep line separators such as U+0085 as they are
+    return escaped if escaped.isprintable() else DoubleQuotedScalarString(escaped)

@@ -21,6 +21,7 @@ def apply_overrides(
     discriminators = {section.discriminator_path for section in SECTIONS.values() if section.discriminator}
     for path, value, place in sorted(parsed, key=lambda item: ".".join(item[0]) not in discriminators):
         _put(data, path, value)
+        problems.forget(path)  # such as an environment variable that is not set, and no longer needed
         for known in [known for known in problems.places if known[: len(path)] == path]:
             del problems.places[known]
         problems.places[path] = place

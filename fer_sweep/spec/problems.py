@@ -59,6 +59,12 @@ class Problems:
         if problem not in self.found:
             self.found.append(problem)
 
+    def forget(self, path: Path) -> None:
+        """Drop what was found at `path` or below it: the value has been replaced."""
+        self._paths = {known for known in self._paths if known[: len(path)] != path}
+        dotted = ".".join(path)
+        self.found = [p for p in self.found if p.path != dotted and not p.path.startswith(f"{dotted}.")]
+
     def touches(self, path: Path) -> bool:
         """Whether `path`, or a part of it, already has a problem: another message about it would be noise."""
         return any(known[: len(path)] == path for known in self._paths)

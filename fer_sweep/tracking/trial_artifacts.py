@@ -26,7 +26,9 @@ def write_trial_artifacts(folder: Path, event: TrialFinished, samples: Samples) 
     if event.result.reports:
         _write_histograms(folder, event.result)
         _write_history(folder, event.result)
-        (folder / "loss_histograms.png").write_bytes(figures.loss_histograms(event.result, title=title))
+        error = getattr(event.trial.config.removal, "error", "cross_entropy")
+        picture = figures.loss_histograms(event.result, title=title, removal_error=error)
+        (folder / "loss_histograms.png").write_bytes(picture)
         (folder / "training_curves.png").write_bytes(figures.training_curves(event.result, title=title))
     if any(network.removals for network in event.result.networks):
         _write_removals(folder, event.result, samples)

@@ -1,6 +1,6 @@
 """A cohort: networks that share one Population, stopping where a removal rule must look and leaving as they end."""
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -16,8 +16,8 @@ from fer_sweep.training.seeds import derive_seed
 
 CPU_BYTES = 6 << 20
 CUDA_BYTES = 4 << 30
-"""Hidden activations of one cohort: about the L2 cache of two cores, where 20 networks of the paper's size run faster
-per network than 200; on a GPU as much as keeps it busy."""
+"""Hidden activations of one cohort: on a CPU core a few times its cache, since fewer, larger operations cost less than
+they miss; on a GPU as much as keeps it busy."""
 
 VALIDATION, TEST, TRAIN = 0, 1, -1
 """Numbers of a network's evaluation sets in its Population."""
@@ -42,15 +42,12 @@ class Cohort:
         self._population = Population(members, classes=classes, epochs=epochs, device=device)
         self._attend()
 
-    def advance_to(self, epoch: int) -> None:
-        """Train every network that has not ended up to this epoch."""
+    def advance_and_observe(self, epoch: int, trials: Container[int]) -> None:
+        """Train every network that has not ended up to this epoch, and note how the networks of these trials do."""
         while self._live and self._population.epoch < epoch:
             target = min(epoch, *(run.next_stop for run in self._live))
             self._population.advance(target - self._population.epoch)
             self._attend()
-
-    def observe(self, trials: Container[int]) -> None:
-        """Note how the networks of these trials do at this epoch, if they have not ended."""
         if not any(run.network.trial in trials for run in self._live):
             return
         cross_entropy, _ = self._population.errors()
@@ -142,16 +139,18 @@ def _member(network: Network, classes: int) -> Member:
     )
 
 
-def form_cohorts(networks: Iterable[Network], *, classes: int, device: torch.device) -> Iterator[Cohort]:
+def form_cohorts(networks: Sequence[Network], *, classes: int, device: torch.device, workers: int) -> Iterator[Cohort]:
     """Group networks that can train together: one optimizer and batch size, similar widths (narrower ones are padded),
-    as many as the cache (or the GPU) likes."""
+    as many as the cache (or the GPU) likes, and no more than leaves every one of `workers` something to do."""
     limit = CUDA_BYTES if device.type == "cuda" else CPU_BYTES
+    most = -(-len(networks) // workers)
     ordered = sorted(networks, key=lambda n: (*_kind(n), _width(n)))  # stable: networks of a trial stay together
     for _, alike in groupby(ordered, key=_kind):
         batch: list[Network] = []
         for network in alike:
             bytes_with = 4 * (len(batch) + 1) * _width(network) * len(network.data.train.y)
-            if batch and (bytes_with > limit or _width(network) > 1.25 * _width(batch[0]) + 8):
+            too_wide = batch and _width(network) > 1.25 * _width(batch[0]) + 8
+            if batch and (len(batch) >= most or bytes_with > limit or too_wide):
                 yield Cohort(batch, classes=classes, device=device)
                 batch = []
             batch.append(network)

@@ -5,9 +5,12 @@ has reached it, so an intermediate value is the mean over folds at the same epoc
 """
 
 import math
+import os
 import time
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,36 +64,46 @@ def run_trials(
     The answer sent back for an EpochReport, if it is not None, is the reason to stop that trial there.
     """
     begun = time.perf_counter()
-    running: list[_Trial] = []
     for request in requests:
         if isinstance(request.config.model, SvmModel):
             yield _run_svm(request, samples, split)
-        else:
-            running.append(_Trial(request, samples, split))
-    networks = [network for trial in running for network in trial.networks]
-    cohorts = list(form_cohorts(networks, classes=samples.classes, device=device))
-    for trial in running:
-        trial.join(cohorts)
-    trials = len(running)
-    for epoch in sorted({epoch for trial in running for epoch in trial.observed_epochs}):
-        due = [trial for trial in running if epoch in trial.observed_epochs]
-        for cohort in {id(c): c for trial in due for c in trial.cohorts}.values():
-            cohort.advance_to(epoch)
-            cohort.observe({trial.request.number for trial in due})
-        for trial in due:
-            report = trial.report(epoch)
-            if not math.isfinite(report.train_loss):
-                trial.end("diverged")
-                yield trial.failure(epoch)
-                running.remove(trial)
-                continue
-            reason = yield report
-            if reason is not None:
-                trial.end(reason)
-            if trial.ended:
-                seconds = (time.perf_counter() - begun) / trials
-                yield trial.result(seconds=seconds, device=device)
-                running.remove(trial)
+    running = [_Trial(r, samples, split) for r in requests if not isinstance(r.config.model, SvmModel)]
+    with _workers(device) as (pool, workers):
+        networks = [network for trial in running for network in trial.networks]
+        cohorts = list(form_cohorts(networks, classes=samples.classes, device=device, workers=workers))
+        for trial in running:
+            trial.join(cohorts)
+        for epoch in sorted({epoch for trial in running for epoch in trial.observed_epochs}):
+            due = [trial for trial in running if epoch in trial.observed_epochs]
+            numbers = {trial.request.number for trial in due}
+            concerned = {id(c): c for trial in due for c in trial.cohorts}.values()
+            list(pool.map(lambda cohort: cohort.advance_and_observe(epoch, numbers), concerned))  # noqa: B023
+            for trial in due:
+                record = trial.report(epoch)
+                reason = yield record
+                if isinstance(record, EpochReport) and reason is not None:
+                    trial.end(reason)
+                if isinstance(record, TrialFailure):
+                    running.remove(trial)
+                elif trial.ended:
+                    seconds = (time.perf_counter() - begun) / len(requests)
+                    yield trial.result(seconds=seconds, device=device)
+                    running.remove(trial)
+
+
+@contextmanager
+def _workers(device: torch.device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+    """Threads that train cohorts side by side. On the CPU each uses one core: torch's own threads would meet at a
+    barrier after every operation, and wait there for whoever else uses the machine."""
+    workers = len(os.sched_getaffinity(0)) if device.type == "cpu" and hasattr(os, "sched_getaffinity") else 1
+    threads = torch.get_num_threads()
+    if workers > 1:
+        torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            yield pool, workers
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Trial:
@@ -122,7 +135,8 @@ class _Trial:
     def ended(self) -> bool:
         return all(run.ended is not None for run in self._runs)
 
-    def report(self, epoch: int) -> EpochReport:
+    def report(self, epoch: int) -> EpochReport | TrialFailure:
+        """How the trial does at an epoch; a failure, which ends it, once a loss is no longer a finite number."""
         seen = [run.observation for run in self._runs if run.observation is not None]
         validation = [o.validation for o in seen if o.validation is not None]
         report = EpochReport(
@@ -135,6 +149,9 @@ class _Trial:
             test=mean_values([o.test for o in seen]),
             validation=mean_values(validation) if validation else None,
         )
+        if not math.isfinite(report.train_loss):
+            self.end("diverged")
+            return self._failure(epoch)
         self._reports.append(report)
         return report
 
@@ -143,7 +160,7 @@ class _Trial:
         for cohort in self.cohorts:
             cohort.end(self.request.number)
 
-    def failure(self, epoch: int) -> TrialFailure:
+    def _failure(self, epoch: int) -> TrialFailure:
         return TrialFailure(
             trial=self.request.number,
             kind="diverged",

@@ -94,3 +94,9 @@ def test_a_problem_in_an_override_names_the_override(override: str, problem: str
 
 def test_a_file_problem_is_cured_by_an_override() -> None:
     assert load_text("train: {epochs: abc}\n", ["train.epochs=5"]).train.epochs == 5
+
+
+def test_an_override_spares_the_variable_that_the_file_names() -> None:
+    spec = load_text("description: '${NOWHERE}'\n", ["description=given"])
+
+    assert spec.description == "given"

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from fer_sweep.tracking.figures.canvas import (
     BLUE,
@@ -204,21 +204,21 @@ def _snapshots(places: Sequence[Axes], network: NetworkResult, *, in_loss: bool)
 
 def _snapshot(axes: Axes, epoch: int, counts: npt.NDArray[np.int32], removal: Removal | None, *, in_loss: bool) -> None:
     """One histogram; the samples that go at this epoch are red on top of the bars."""
-    width = HISTOGRAM_MAX / HISTOGRAM_BINS
     heading, kept = f"epoch {epoch}: {counts.sum()} samples", counts
     if removal is not None:
         heading += f", {len(removal.removed)} go"
         if in_loss:
             going, _ = np.histogram(np.clip(removal.errors, 0, HISTOGRAM_MAX), bins=BIN_EDGES)
             kept = np.maximum(counts - going, 0)
-            axes.bar(BIN_EDGES[:-1], counts, width, align="edge", color=RED)
+            axes.stairs(counts, BIN_EDGES, baseline=0.1, fill=True, color=RED)
         threshold = _threshold(removal, in_loss=in_loss)
         if threshold is not None:
             axes.axvline(threshold, color=RED, linewidth=1.4, linestyle="--")
             top = axes.get_xaxis_transform()
             axes.text(threshold + 0.1, 0.98, f"{threshold:.2f}", color=RED, fontsize=SMALL, va="top", transform=top)
-    axes.bar(BIN_EDGES[:-1], kept, width, align="edge", color=BLUE)
+    axes.stairs(kept, BIN_EDGES, baseline=0.1, fill=True, color=BLUE)
     axes.set_yscale("log")
+    axes.yaxis.set_minor_locator(NullLocator())  # minor ticks cost a third of the picture's time
     axes.set(xlim=(0, HISTOGRAM_MAX), xlabel="loss")
     axes.set_title(heading, loc="left", fontsize=9.5)
     plain(axes)
