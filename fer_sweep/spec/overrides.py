@@ -21,7 +21,6 @@ def apply_overrides(
     discriminators = {section.discriminator_path for section in SECTIONS.values() if section.discriminator}
     for path, value, place in sorted(parsed, key=lambda item: ".".join(item[0]) not in discriminators):
         _put(data, path, value)
-        problems.forget(path)  # such as an environment variable that is not set, and no longer needed
         for known in [known for known in problems.places if known[: len(path)] == path]:
             del problems.places[known]
         problems.places[path] = place
@@ -36,6 +35,7 @@ def _parsed(text: str, environ: Mapping[str, str], problems: Problems) -> tuple[
         message = "an override is a dotted path, = and a value, such as --set train.epochs=500"
         problems.found.append(Problem(place.file, None, "", None, message))
         return None
+    problems.forget(path)  # such as an environment variable of the file that is not set, and no longer needed
     try:
         document = read_text(written, place.file, environ, lines=False)
     except SpecError as error:

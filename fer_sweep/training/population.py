@@ -86,6 +86,7 @@ class Population:
         self._updates = torch.zeros(len(members), 1, dtype=torch.float64, device=device)
         self._history = torch.full((2, len(members), epochs + 1), float("nan"), device=device)
         self._column = torch.zeros(1, dtype=torch.int64, device=device)  # where the next epoch is recorded
+        self._shares = torch.empty(0, device=device)
         self._allocate()
 
     # -- what the caller does between updates ------------------------------------------------------------------------
@@ -131,7 +132,18 @@ class Population:
     def keep(self, networks: Sequence[int]) -> None:
         """Drop all networks but these; the rest go on as if they had been alone."""
         index = torch.tensor(networks, device=self.device)
-        for name in ("_x", "_targets", "_active", "_weights", "_moment", "_square", "_rates", "_momenta", "_decays", "_updates"):
+        for name in (
+            "_x",
+            "_targets",
+            "_active",
+            "_weights",
+            "_moment",
+            "_square",
+            "_rates",
+            "_momenta",
+            "_decays",
+            "_updates",
+        ):
             setattr(self, name, getattr(self, name).index_select(0, index))
         self._gradient = torch.zeros_like(self._weights)
         self._evaluation = [x.index_select(0, index) for x in self._evaluation]
@@ -160,7 +172,7 @@ class Population:
 
     def _matrices(self, flat: Tensor) -> tuple[Tensor, Tensor]:
         d, h, c = self._shape
-        return flat[:, : d * h].unflatten(1, (d, h)), flat[:, d * h :].unflatten(1, (h, c))
+        return flat[:, : d * h].view(-1, d, h), flat[:, d * h :].view(-1, h, c)
 
     def _allocate(self) -> None:
         self._hidden, self._output = self._matrices(self._weights)
@@ -188,7 +200,7 @@ class Population:
         """Each active sample weighs 1 / (number of active samples of its network). Written in place: a captured
         CUDA graph reads this very tensor."""
         shares = self._active / self._active.sum(1, keepdim=True)
-        if not hasattr(self, "_shares") or self._shares.shape != shares.shape:
+        if self._shares.shape != shares.shape:
             self._shares = shares
         else:
             self._shares.copy_(shares)
@@ -216,7 +228,9 @@ class Population:
         torch.bmm(x, self._hidden, out=work.hidden).relu_()
         return torch.bmm(work.hidden, self._output, out=work.logits)
 
-    def _backward(self, log_probabilities: Tensor, x: Tensor, targets: Tensor, shares: Tensor, work: _Workspace) -> None:
+    def _backward(
+        self, log_probabilities: Tensor, x: Tensor, targets: Tensor, shares: Tensor, work: _Workspace
+    ) -> None:
         """Gradient of the mean cross-entropy over the active samples; `log_probabilities` is used up."""
         delta = log_probabilities.exp_().sub_(targets).mul_(shares.unsqueeze(2))
         torch.bmm(work.hidden.transpose(1, 2), delta, out=self._output_gradient)
@@ -280,7 +294,7 @@ class Population:
         """One full-batch epoch as a CUDA graph, so that an epoch costs one launch instead of about thirty."""
         state = (self._weights, self._moment, self._square, self._updates, self._history, self._column)
         saved = [tensor.clone() for tensor in state]
-        stream = torch.cuda.Stream(self.device)
+        stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(stream):  # capture needs warmed-up libraries and settled workspaces
             for _ in range(3):

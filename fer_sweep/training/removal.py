@@ -157,7 +157,7 @@ def _within_guards(
         return outliers
     budget = int(active.sum()) - min_keep
     spare = np.bincount(labels[active], minlength=int(labels.max()) + 1) - min_per_class
-    allowed = []
+    allowed: list[int] = []
     for position in outliers[np.argsort(-errors[outliers], kind="stable")]:
         if len(allowed) < budget and spare[labels[position]] > 0:
             spare[labels[position]] -= 1

@@ -192,9 +192,13 @@ def _device_name(device: torch.device) -> str:
 def _run_svm(request: TrialRequest, samples: Samples, split: Split) -> TrialResult | TrialFailure:
     begun = time.perf_counter()
     try:
-        networks = tuple(_svm_network(request, data, samples.classes) for data in _fold_data(request.config, samples, split))
+        networks = tuple(
+            _svm_network(request, data, samples.classes) for data in _fold_data(request.config, samples, split)
+        )
     except ValueError as error:  # scikit-learn's word for data it cannot fit
-        return TrialFailure(request.number, "error", f"scikit-learn could not fit the SVM: {error}", traceback.format_exc())
+        return TrialFailure(
+            request.number, "error", f"scikit-learn could not fit the SVM: {error}", traceback.format_exc()
+        )
     return TrialResult(
         trial=request.number,
         networks=networks,

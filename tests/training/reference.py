@@ -55,7 +55,7 @@ def train_reference(config: TrialConfig, data: FoldData, *, classes: int, seed: 
             break
         for rows in _batches(config, active, shuffle):
             optimizer.zero_grad()
-            functional.cross_entropy(net(x[rows]), y[rows]).backward()
+            functional.cross_entropy(net(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     with torch.no_grad():
         run.test_probabilities = net(torch.from_numpy(data.test.x)).softmax(-1).numpy()

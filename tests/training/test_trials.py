@@ -1,6 +1,7 @@
 """The population engine and run_trials, against the plain loop a user would write."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def split(samples: Samples) -> Split:
     return make_split(samples, ProtocolConfig())
 
 
-def config(*, hidden: int = 20, removal: dict[str, object] | None = None, **train: object) -> TrialConfig:
+def config(*, hidden: int = 20, removal: Mapping[str, object] | None = None, **train: Any) -> TrialConfig:
     return TrialConfig.model_validate({
         "data": DATA.model_dump(),
         "model": {"kind": "mlp", "hidden_units": hidden},
@@ -66,7 +67,7 @@ BDR = {"rule": "bdr", "start": 50, "interval": 10, "min_per_class": 0, "min_keep
     ],
     ids=str,
 )
-def test_engine_agrees_with_the_plain_loop(train: dict[str, object], samples: Samples, split: Split) -> None:
+def test_engine_agrees_with_the_plain_loop(train: dict[str, Any], samples: Samples, split: Split) -> None:
     configs = [
         config(hidden=20, **train),
         config(hidden=17, **train),  # narrower: padded
@@ -116,7 +117,13 @@ def test_bdr_finds_planted_labels_far_better_than_chance() -> None:
     assert samples.planted is not None
     split = make_split(samples, ProtocolConfig())
 
-    found = results(run([config(removal={**BDR, "start": 20}), config(removal={**BDR, "rule": "random", "start": 20})], samples, split))
+    found = results(
+        run(
+            [config(removal={**BDR, "start": 20}), config(removal={**BDR, "rule": "random", "start": 20})],
+            samples,
+            split,
+        )
+    )
 
     bdr, control = (removal_quality(found[number], samples.planted) for number in (0, 1))
     assert bdr.recall is not None
@@ -257,7 +264,9 @@ def test_an_svm_learns_and_has_no_epochs(samples: Samples, split: Split) -> None
     np.testing.assert_allclose(result.networks[0].test_probabilities.sum(axis=1), 1.0, rtol=1e-5)
 
 
-def test_widths_too_different_do_not_share_a_population(samples: Samples, split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_widths_too_different_do_not_share_a_population(
+    samples: Samples, split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes: list[int] = []
     original = population.Population.__init__
 
