@@ -1,6 +1,7 @@
 """One golden run: a small sweep's event stream, written down. A refactoring must reproduce it.
 
-A change that is meant to alter results regenerates it, in a commit of its own: FER_GOLDEN=write pytest tests/test_golden.py
+A change that is meant to alter results regenerates it, in a commit of its own:
+FER_GOLDEN=write pytest tests/test_golden.py
 """
 
 import json

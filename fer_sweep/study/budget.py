@@ -30,9 +30,7 @@ class Budget:
 
     def save(self) -> None:
         """Put the seconds spent on disk."""
-        write_atomically(
-            self._path, json.dumps({"seconds": self._seconds, "gpu_seconds": self._gpu_seconds}).encode()
-        )
+        write_atomically(self._path, json.dumps({"seconds": self._seconds, "gpu_seconds": self._gpu_seconds}).encode())
         self._unsaved = 0.0
 
     def exceeded(self) -> str | None:

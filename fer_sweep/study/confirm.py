@@ -107,10 +107,12 @@ def _compare(spec: SweepSpec, measured: Sequence[tuple[Trial, Scores]], split: S
     others = [(trial, scores) for trial, scores in measured if trial.number != 0]
     ratio = float(np.mean([len(fold.test) / len(fold.train) for fold in split.folds]))
     comparisons = (
-        holm([
-            corrected_comparison((s.by_network[name] - base.by_network[name]).ravel(), test_to_train=ratio)
-            for _, s in others
-        ])
+        holm(
+            [
+                corrected_comparison((s.by_network[name] - base.by_network[name]).ravel(), test_to_train=ratio)
+                for _, s in others
+            ]
+        )
         if base is not None
         else [None] * len(others)
     )

@@ -27,7 +27,11 @@ def coordinator_lock(name: str, files: StudyFiles) -> Iterator[None]:
             "done, stop it, or run this file under another name (--set name=...)."
         ) from None
     try:
-        holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        holder = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
         write_atomically(files.holder, json.dumps(holder).encode())
         yield
     finally:

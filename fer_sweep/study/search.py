@@ -238,7 +238,13 @@ class Search:
         number = proposal.trial.number
         scores = objective_scores(result, self._samples.y, self._samples.classes)
         estimate = scores.estimate(self._spec.metric.name)
-        note = f"equal to trial {reused_from}" if reused_from is not None else f"stopped: {result.stopped}" if result.stopped else ""
+        note = (
+            f"equal to trial {reused_from}"
+            if reused_from is not None
+            else f"stopped: {result.stopped}"
+            if result.stopped
+            else ""
+        )
         self._store.note(proposal.optuna_trial, "key", proposal.key)
         self._store.note(
             proposal.optuna_trial, "score", {"mean": estimate.mean, "spread": estimate.spread, "n": estimate.n}
@@ -250,7 +256,9 @@ class Search:
 
     def _fail(self, proposal: Proposal, failure: TrialFailure) -> TrialFinished:
         self._store.note(proposal.optuna_trial, "note", failure.message)
-        self._store.note(proposal.optuna_trial, "failure", json.dumps({"kind": failure.kind, "traceback": failure.traceback}))
+        self._store.note(
+            proposal.optuna_trial, "failure", json.dumps({"kind": failure.kind, "traceback": failure.traceback})
+        )
         self._store.tell(proposal.trial.number, state="failed")
         return TrialFinished(proposal.trial, self._row(proposal.trial.number), None, failure=failure)
 

@@ -1,14 +1,13 @@
 """The Optuna database: the truth of a search. The only module that opens studies and reads or writes their trials."""
 
 import json
-import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import optuna
-from optuna.storages import RDBStorage
+from optuna.storages import InMemoryStorage, RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from fer_sweep.errors import StudyError
@@ -18,7 +17,6 @@ from fer_sweep.study.home import Home
 from fer_sweep.study.rows import State, TrialRow, ranked
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 _STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "complete",
@@ -28,7 +26,16 @@ _STATES: dict[TrialState, State] = {
     TrialState.WAITING: "running",
 }
 
-_FREE_TO_CHANGE = ("name", "description", "run_cap", "budget.", "confirm", "resources.executor", "resources.device", "data.path")
+_FREE_TO_CHANGE = (
+    "name",
+    "description",
+    "run_cap",
+    "budget.",
+    "confirm",
+    "resources.executor",
+    "resources.device",
+    "data.path",
+)
 """Parts of a sweep file that may change between two runs of one study: they do not change what a trial means."""
 
 
@@ -45,79 +52,122 @@ def open_storage(home: Home) -> RDBStorage:
 
 
 class StudyStore:
-    """One study in the database."""
+    """One study: the database, and a copy in memory for sampler and pruner, which read all trials again and again.
 
-    def __init__(self, study: optuna.Study) -> None:
-        self.study = study
+    A trial reaches the database in one transaction when it begins, with all its parameters, so a crash leaves no half
+    proposal; what happens to it afterwards is written to both. Nobody else writes: the caller holds the study's lock.
+    """
 
-    @property
-    def name(self) -> str:
-        return self.study.study_name
+    def __init__(self, storage: RDBStorage, name: str) -> None:
+        self.name = name
+        self._database, self._study_id = storage, storage.get_study_id_from_name(name)
+        self._memory = InMemoryStorage()
+        (direction,) = storage.get_study_directions(self._study_id)
+        self.study = optuna.create_study(storage=self._memory, study_name=name, direction=direction)
+        self._ids: list[int] = []
+        """Trial number -> its id in the database."""
+        for trial in storage.get_all_trials(self._study_id, deepcopy=False):
+            self.study.add_trial(trial)
+            self._ids.append(trial._trial_id)
 
     @classmethod
-    def open(cls, spec: SweepSpec, storage: RDBStorage, *, parts: Mapping[str, Scalar | None], branch: bool) -> "StudyStore":
+    def open(
+        cls, spec: SweepSpec, storage: RDBStorage, *, parts: Mapping[str, Scalar | None], branch: bool
+    ) -> "StudyStore":
         """Create the study of a sweep file, or resume it. A changed file is refused with the differences; with
         `branch` it gets a study of its own (name.2, name.3, ...), or resumes the one it already has."""
-        known = set(optuna.get_all_study_names(storage))
+        known = {study.study_name: study._study_id for study in storage.get_all_studies()}
         name, number = spec.name, 1
         while name in known:
-            study = optuna.load_study(study_name=name, storage=storage)
-            stored = study.user_attrs.get("identity", {})
+            stored = storage.get_study_user_attrs(known[name]).get("identity")
             if stored == dict(parts):
-                return cls(study)
+                return cls(storage, name)
+            if stored is None and not storage.get_all_trials(known[name]):
+                break  # a crash came between creating and signing it
             if not branch:
-                raise StudyError(_changed(name, stored, parts))
+                raise StudyError(_changed(name, stored or {}, parts))
             number += 1
             name = f"{spec.name}.{number}"
-        study = optuna.create_study(study_name=name, storage=storage, direction=spec.metric.goal)
-        study.set_user_attr("optuna", optuna.__version__)
-        study.set_user_attr("metric", spec.metric.name)
-        study.set_user_attr("identity", dict(parts))
-        return cls(study)
+        if name not in known:
+            known[name] = storage.create_new_study([StudyDirection[spec.metric.goal.upper()]], name)
+        storage.set_study_user_attr(known[name], "optuna", optuna.__version__)
+        storage.set_study_user_attr(known[name], "metric", spec.metric.name)
+        storage.set_study_user_attr(known[name], "identity", dict(parts))
+        return cls(storage, name)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def trials(self) -> list[FrozenTrial]:
-        """All trials that have begun, by number."""
-        begun = [t for t in self.study.get_trials(deepcopy=False) if t.state is not TrialState.WAITING]
-        return sorted(begun, key=lambda t: t.number)
+        """All trials, by number."""
+        return self.study.get_trials(deepcopy=False)
 
     def rows(self) -> list[TrialRow]:
         return [row_of(trial) for trial in self.trials()]
 
+    def row(self, number: int) -> TrialRow:
+        return row_of(self._memory.get_trial(self._memory_id(number)))
+
     # -- writing -----------------------------------------------------------------------------------------------------
 
-    def note(self, trial: optuna.Trial | FrozenTrial, key: str, value: Any) -> None:
-        self.study._storage.set_trial_user_attr(trial._trial_id, key, value)
+    def begin(self, number: int, assignments: Mapping[str, Scalar], *, key: str) -> None:
+        """Put a trial that was asked of `study` into the database, where it stays RUNNING until it is told."""
+        self._memory.set_trial_user_attr(self._memory_id(number), "assignments", dict(assignments))
+        self._memory.set_trial_user_attr(self._memory_id(number), "key", key)
+        asked = self._memory.get_trial(self._memory_id(number))
+        self._ids.append(self._database.create_new_trial(self._study_id, template_trial=asked))
 
-    def tell(self, number: int, *, state: State, value: float | None = None) -> None:
-        """End a trial. `pruned` keeps the last reported value."""
+    def report(self, number: int, step: int, value: float) -> bool:
+        """Report an intermediate value; returns whether the pruner wants the trial to end there.
+
+        A trial that runs again after a crash reports what is known already: steps before the last one it had reached
+        were survived, so they are survived again.
+        """
+        known = self._memory.get_trial(self._memory_id(number)).intermediate_values
+        if known and step < max(known):
+            return False
+        if step not in known:
+            self._database.set_trial_intermediate_value(self._ids[number], step, value)
+            self._memory.set_trial_intermediate_value(self._memory_id(number), step, value)
+        return self.study.pruner.prune(self.study, self._memory.get_trial(self._memory_id(number)))
+
+    def tell(self, number: int, outcome: Mapping[str, Any], *, state: State, value: float | None = None) -> None:
+        """End a trial with what row_of needs to know. `pruned` keeps the last reported value, if there is one."""
         told = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}.get(state, TrialState.FAIL)
-        self.study.tell(number, value if told is TrialState.COMPLETE else None, state=told)
+        if told is TrialState.PRUNED:
+            known = self._memory.get_trial(self._memory_id(number)).intermediate_values
+            value = known[max(known)] if known else None
+        values = None if value is None or told is TrialState.FAIL else [value]
+        for storage, trial_id in ((self._database, self._ids[number]), (self._memory, self._memory_id(number))):
+            storage.set_trial_user_attr(trial_id, "outcome", dict(outcome))
+            storage.set_trial_state_values(trial_id, told, values)
+
+    def _memory_id(self, number: int) -> int:
+        return self.study.get_trials(deepcopy=False)[number]._trial_id
 
 
 def row_of(trial: FrozenTrial) -> TrialRow:
     """A trial of the database as a row."""
-    attrs = trial.user_attrs
-    score = attrs.get("score") or {}
-    mean = score.get("mean")
+    outcome = trial.user_attrs.get("outcome", {})
     return TrialRow(
         number=trial.number,
-        state="skipped" if attrs.get("skipped") else _STATES[trial.state],
-        assignments=attrs.get("assignments", {}),
-        mean=mean if mean is not None and math.isfinite(mean) else None,
-        spread=score.get("spread"),
-        n=score.get("n", 0),
-        seconds=attrs.get("seconds", 0.0),
-        note=attrs.get("note", ""),
+        state="skipped" if outcome.get("skipped") else _STATES[trial.state],
+        assignments=trial.user_attrs.get("assignments", {}),
+        mean=outcome.get("mean"),
+        spread=outcome.get("spread"),
+        n=outcome.get("n", 0),
+        seconds=outcome.get("seconds", 0.0),
+        note=outcome.get("note", ""),
     )
 
 
 def _changed(name: str, stored: Mapping[str, Any], parts: Mapping[str, Any]) -> str:
+    def shown(side: Mapping[str, Any], path: str) -> str:
+        return json.dumps(side[path], ensure_ascii=False) if path in side else "(absent)"
+
     lines = [
-        f"  {path}: {json.dumps(stored.get(path))} -> {json.dumps(parts.get(path))}"
+        f"  {path}: {shown(stored, path)} -> {shown(parts, path)}"
         for path in sorted({*stored, *parts})
-        if stored.get(path) != parts.get(path)
+        if shown(stored, path) != shown(parts, path)
     ]
     return (
         f"study {name!r} exists and was run with a different sweep file or different data:\n"
@@ -152,11 +202,9 @@ def stored_studies(home: Home) -> list[StoredStudy]:
         return []
     storage = open_storage(home)
     found = []
-    for name in sorted(optuna.get_all_study_names(storage)):
-        store = StudyStore(optuna.load_study(study_name=name, storage=storage))
-        goal: Literal["maximize", "minimize"] = (
-            "maximize" if store.study.direction is optuna.study.StudyDirection.MAXIMIZE else "minimize"
-        )
-        rows = tuple(row for row in store.rows() if row.state != "skipped")
-        found.append(StoredStudy(name, store.study.user_attrs.get("metric", "accuracy"), goal, rows))
+    for study in sorted(storage.get_all_studies(), key=lambda study: study.study_name):
+        goal: Literal["maximize", "minimize"] = "maximize" if study.direction is StudyDirection.MAXIMIZE else "minimize"
+        rows = (row_of(trial) for trial in storage.get_all_trials(study._study_id, deepcopy=False))
+        shown = tuple(row for row in rows if row.state != "skipped")
+        found.append(StoredStudy(study.study_name, study.user_attrs.get("metric", "accuracy"), goal, shown))
     return found

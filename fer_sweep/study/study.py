@@ -46,9 +46,7 @@ def open_study(spec: SweepSpec, samples: Samples, home: Home, *, branch: bool = 
 
 def run_study(study: OpenStudy, *, device: torch.device) -> Generator[Event, None, None]:
     """Run the search to its caps, confirm if the sweep file asks for it, and say how it ended."""
-    search = Search(
-        study.spec, study.samples, study.split, store=study.store, files=study.files, device=device
-    )
+    search = Search(study.spec, study.samples, study.split, store=study.store, files=study.files, device=device)
     reason = ""
     for event in search.events():
         if isinstance(event, SearchEnded):

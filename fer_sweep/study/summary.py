@@ -35,8 +35,14 @@ class Summary:
 
 
 def summarize(
-    name: str, spec: SweepSpec, samples: Samples, split: Split, rows: Sequence[TrialRow], *,
-    confirmed: Sequence[Confirmed] = (), reason: str = "",
+    name: str,
+    spec: SweepSpec,
+    samples: Samples,
+    split: Split,
+    rows: Sequence[TrialRow],
+    *,
+    confirmed: Sequence[Confirmed] = (),
+    reason: str = "",
 ) -> Summary:
     """Gather what a study found."""
     return Summary(
@@ -81,8 +87,10 @@ def answer(summary: Summary) -> str:
     better = comparison.low > 0 if summary.goal == "maximize" else comparison.high < 0
     worse = comparison.high < 0 if summary.goal == "maximize" else comparison.low > 0
     verdict = (
-        "It beats the base." if better and comparison.p_holm < 0.05
-        else "It is worse than the base: the search was misled by its own splits." if worse and comparison.p_holm < 0.05
+        "It beats the base."
+        if better and comparison.p_holm < 0.05
+        else "It is worse than the base: the search was misled by its own splits."
+        if worse and comparison.p_holm < 0.05
         else "The difference lies within the noise: use the base, or measure with more repeats."
     )
     return (
@@ -97,7 +105,9 @@ def describe(assignments: Mapping[str, Scalar]) -> str:
     """A configuration in a line: `train.learning_rate=0.0123, removal.alpha=0.5`."""
     if not assignments:
         return "the base"
-    return ", ".join(f"{path}={value:.4g}" if isinstance(value, float) else f"{path}={value}" for path, value in assignments.items())
+    return ", ".join(
+        f"{path}={value:.4g}" if isinstance(value, float) else f"{path}={value}" for path, value in assignments.items()
+    )
 
 
 def _percent(row: TrialRow) -> str:

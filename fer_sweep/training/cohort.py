@@ -19,6 +19,10 @@ CUDA_BYTES = 4 << 30
 """Hidden activations of one cohort: on a CPU core a few times its cache, since fewer, larger operations cost less than
 they miss; on a GPU as much as keeps it busy."""
 
+IDLE_SHARE = {"cpu": 0.0, "cuda": 0.25}
+"""Networks that have ended leave the batch once they are this share of it: on CUDA every change of the batch means to
+capture the epoch anew."""
+
 VALIDATION, TEST, TRAIN = 0, 1, -1
 """Numbers of a network's evaluation sets in its Population."""
 
@@ -28,44 +32,48 @@ class Cohort:
 
     def __init__(self, networks: Sequence[Network], *, classes: int, device: torch.device) -> None:
         self.runs: list[NetworkRun] = []  # without shadows
-        self._live: list[NetworkRun] = []  # row p of the population
+        self._rows: list[NetworkRun] = []  # row p of the population
         for network, shadow in map(with_shadow, networks):
             leader = None
             if shadow is not None:
                 leader = NetworkRun(shadow)
-                self._live.append(leader)  # leaders come before their followers and decide first
+                self._rows.append(leader)  # leaders come before their followers and decide first
             run = NetworkRun(network, leader)
-            self._live.append(run)
+            self._rows.append(run)
             self.runs.append(run)
-        epochs = max(run.last_epoch for run in self._live)
-        members = [_member(run.network, classes) for run in self._live]
+        self._idle_share = IDLE_SHARE[device.type]
+        epochs = max(run.last_epoch for run in self._rows)
+        members = [_member(run.network, classes) for run in self._rows]
         self._population = Population(members, classes=classes, epochs=epochs, device=device)
         self._attend()
 
     def advance_and_observe(self, epoch: int, trials: Container[int]) -> None:
         """Train every network that has not ended up to this epoch, and note how the networks of these trials do."""
-        while self._live and self._population.epoch < epoch:
-            target = min(epoch, *(run.next_stop for run in self._live))
+        while self._population.epoch < epoch and (live := self._live()):
+            target = min(epoch, *(run.next_stop for _, run in live))
             self._population.advance(target - self._population.epoch)
             self._attend()
-        if not any(run.network.trial in trials for run in self._live):
+        concerned = [(p, run) for p, run in self._live() if run.network.trial in trials]
+        if not concerned:
             return
         cross_entropy, _ = self._population.errors()
         test, validation = self._population.predict(TEST), self._population.predict(VALIDATION)
-        for p, run in enumerate(self._live):
-            if run.network.trial in trials:
-                self._observe(run, cross_entropy[p], test[p], validation[p])
+        for p, run in concerned:
+            self._observe(run, cross_entropy[p], test[p], validation[p])
 
     def end(self, trial: int) -> None:
         """Stop the networks of one trial here."""
-        stopping = [run for run in self._live if run.network.trial == trial]
-        for run in stopping:
-            run.ended = "stopped"
+        for _, run in self._live():
+            if run.network.trial == trial:
+                run.ended = "stopped"
         self._release()
+
+    def _live(self) -> list[tuple[int, NetworkRun]]:
+        return [(p, run) for p, run in enumerate(self._rows) if run.ended is None]
 
     def _attend(self) -> None:
         epoch = self._population.epoch
-        due = [(p, run) for p, run in enumerate(self._live) if run.next_stop == epoch]
+        due = [(p, run) for p, run in self._live() if run.next_stop == epoch]
         if not due:
             return
         cross_entropy, half_sse = self._population.errors()
@@ -77,16 +85,15 @@ class Cohort:
         self._release()
 
     def _release(self) -> None:
-        """Let the networks that have ended leave the batch."""
-        ended = [p for p, run in enumerate(self._live) if run.ended is not None]
-        if not ended:
+        """Take down the results of the networks that have ended, and let them leave the batch."""
+        leaving = [(p, run) for p, run in enumerate(self._rows) if run.ended is not None and run.result is None]
+        if not leaving:
             return
         population, epoch = self._population, self._population.epoch
         cross_entropy, _ = population.errors()
         test, validation, train = (population.predict(part) for part in (TEST, VALIDATION, TRAIN))
         series = population.history()
-        for p in ended:
-            run = self._live[p]
+        for p, run in leaving:
             self._observe(run, cross_entropy[p], test[p], validation[p])
             run.finish(
                 epoch,
@@ -98,10 +105,10 @@ class Cohort:
                     series=series[:, p],
                 ),
             )
-        stay = [p for p, run in enumerate(self._live) if run.ended is None]
-        self._live = [self._live[p] for p in stay]
-        if stay:
+        stay = [p for p, _ in self._live()]
+        if stay and len(stay) <= (1.0 - self._idle_share) * len(self._rows):
             population.keep(stay)
+            self._rows = [self._rows[p] for p in stay]
 
     def _observe(
         self,

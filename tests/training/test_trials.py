@@ -10,7 +10,7 @@ import torch
 from fer_sweep.data import Samples, Split, load_samples, make_split
 from fer_sweep.spec.data import SyntheticFeatures
 from fer_sweep.spec.trial import ProtocolConfig, TrialConfig
-from fer_sweep.training import population
+from fer_sweep.training import cohort, population
 from fer_sweep.training.fold_data import prepare_fold
 from fer_sweep.training.metrics import removal_quality, scores_on_test
 from fer_sweep.training.records import EpochReport, Record, TrialFailure, TrialResult
@@ -278,3 +278,19 @@ def test_widths_too_different_do_not_share_a_population(
     run([config(hidden=4, epochs=3), config(hidden=200, epochs=3)], samples, split)
 
     assert sizes == [2, 2]
+
+
+def test_networks_that_have_ended_may_idle_in_the_batch_without_a_trace(
+    samples: Samples, split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configs = [config(removal=BDR), config(epochs=30), config(epochs=60), config(removal={**BDR, "rule": "random"})]
+    leaving = results(run(configs, samples, split))
+    monkeypatch.setitem(cohort.IDLE_SHARE, "cpu", 0.9)
+
+    idling = results(run(configs, samples, split))
+
+    for number in range(len(configs)):
+        for a, b in zip(leaving[number].networks, idling[number].networks, strict=True):
+            assert a.epochs == b.epochs
+            assert [(r.epoch, r.removed) for r in a.removals] == [(r.epoch, r.removed) for r in b.removals]
+            np.testing.assert_allclose(a.train_loss, b.train_loss, rtol=1e-3, atol=1e-5)
