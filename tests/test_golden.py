@@ -75,5 +75,5 @@ def same(value: Any, expected: Any) -> bool:
     if isinstance(expected, dict):
         return value.keys() == expected.keys() and all(same(value[key], expected[key]) for key in expected)
     if isinstance(expected, float):
-        return value == pytest.approx(expected, rel=1e-3, abs=1e-5)
+        return bool(value == pytest.approx(expected, rel=1e-3, abs=1e-5))
     return bool(value == expected)

@@ -4,7 +4,6 @@ Exit codes: 0 done, 2 bad input, 3 finished without a valid trial, 4 tracking st
 (the same command resumes).
 """
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -47,13 +46,15 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0917 (typer passes by name)
     file: SweepFile,
     overrides: Overrides = None,
     branch: Annotated[
@@ -67,11 +68,16 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a sweep, or resume it: the same command again goes on where it stopped."""
-    from fer_sweep.cli.run import run_sweep
+    try:
+        from fer_sweep.cli.run import run_sweep
 
-    raise typer.Exit(
-        run_sweep(file, overrides or [], branch=branch, tracking_uri=tracking_uri, home=home, as_json=as_json)
-    )
+        code = run_sweep(file, overrides or [], branch=branch, tracking_uri=tracking_uri, home=home, as_json=as_json)
+    except KeyboardInterrupt:
+        for again in (signal.SIGINT, signal.SIGTERM):  # all is written; what is left is to leave
+            signal.signal(again, signal.SIG_IGN)
+        typer.echo("interrupted. The same command resumes.", err=True)
+        raise
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -141,12 +147,6 @@ def main() -> None:
     except FerSweepError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:  # the reader of our output (head, less) has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; the same command resumes.", err=True)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

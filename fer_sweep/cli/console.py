@@ -1,6 +1,9 @@
-"""Where output goes: results to stdout, progress to stderr. rich respects NO_COLOR, pipes and the width."""
+"""Where output goes: results to stdout, progress to stderr. rich respects NO_COLOR, pipes and the width.
+
+Without markup, because notes and names from a sweep file may contain [brackets].
+"""
 
 from rich.console import Console
 
-out = Console(highlight=False, soft_wrap=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, markup=False)
+err = Console(stderr=True, highlight=False, markup=False)

@@ -39,17 +39,21 @@ def _lines(spec: SweepSpec, samples: Samples, split: Split, plan: Plan) -> list[
     space = "infinitely many" if plan.space is None else f"{plan.space:,}"
     lines = [
         f"sweep {spec.name}: {spec.method} over {len(spec.parameters)} parameters, {space} configurations",
-        f"data: {len(samples)} samples, {samples.classes} classes, {persons} persons, fingerprint {samples.fingerprint}",
+        f"data: {len(samples)} samples, {samples.classes} classes, {persons} persons, "
+        f"fingerprint {samples.fingerprint}",
         *(f"  warning: {warning}" for warning in samples.warnings),
-        f"splits: {spec.protocol.folds} folds x {spec.protocol.repeats} repeats, test sides of {sizes[0]} to {sizes[-1]} "
-        f"samples, {'person independent (checked)' if split.person_independent else 'NOT person independent'}, "
+        f"splits: {spec.protocol.folds} folds x {spec.protocol.repeats} repeats, "
+        f"test sides of {sizes[0]} to {sizes[-1]} samples, "
+        f"{'person independent (checked)' if split.person_independent else 'NOT person independent'}, "
         f"hash {split.hash}",
         f"trials: {plan.trials or 'until a budget ends them'}, {plan.at_once} at once, "
         f"{plan.networks_per_trial} networks each"
         + (f", {plan.trials * plan.networks_per_trial:,} in all" if plan.trials else ""),
     ]
     if spec.parameters and not plan.base_in_space:
-        lines.append("the base lies outside the search space: it runs as trial 0, but the sampler does not learn from it")
+        lines.append(
+            "the base lies outside the search space: it runs as trial 0, but the sampler does not learn from it"
+        )
     lines += [
         f"  {'base' if number == 0 else f'trial {number}'}: {describe(assignments)}"
         for number, assignments in enumerate(plan.first)
@@ -59,7 +63,9 @@ def _lines(spec: SweepSpec, samples: Samples, split: Split, plan: Plan) -> list[
         f"(measured in {plan.probe_seconds:.1f} s; a trial that ends early takes less)"
     )
     if plan.seconds is not None:
-        lines.append(f"time: about {_duration(plan.seconds)} for the search, {_duration(plan.seconds_confirm)} to confirm")
+        lines.append(
+            f"time: about {_duration(plan.seconds)} for the search, {_duration(plan.seconds_confirm)} to confirm"
+        )
     return lines
 
 

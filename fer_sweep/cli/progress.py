@@ -4,7 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fer_sweep.study.events import Confirmed, EpochReported, Event, SearchEnded, TrialFinished, TrialStarted
 from fer_sweep.study.summary import describe
@@ -26,15 +26,16 @@ class StudyProgress:
             disable=not console.is_terminal,
         )
         self._study = self._progress.add_task("trials", total=total, completed=done, note="")
-        self._epochs: TaskID | None = None
+        self._epochs = self._progress.add_task("epochs", total=None, note="", visible=False)
         self._running: dict[tuple[str, int], tuple[int, int]] = {}
-        self._best: float | None = None
 
     def __enter__(self) -> Self:
         self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._progress.stop()
 
     def show(self, event: Event) -> None:
@@ -46,29 +47,30 @@ class StudyProgress:
             case EpochReported(trial=trial, report=report):
                 self._running[trial.stage, trial.number] = (report.epoch, report.last_epoch)
                 accuracy = (report.validation or report.test).accuracy
-                self._show_epochs(f"loss {report.train_loss:.3f}, accuracy {100 * accuracy:.1f} %")
+                self._show_epochs(f"loss {report.train_loss:.3f}, accuracy {100 * accuracy:.2f} %")
             case TrialFinished():
                 self._finished(event)
             case SearchEnded(reason=reason):
-                self._console.print(f"search ended by {reason}")
+                self._console.print(f"search ended by {reason}", soft_wrap=True)
             case Confirmed(trial=trial, metric=metric):
                 spread = "" if metric.spread is None else f" ± {100 * metric.spread:.2f}"
                 self._console.print(
-                    f"confirmed {describe(trial.assignments)}: {100 * metric.mean:.2f}{spread} % (n = {metric.n})"
+                    f"confirmed {describe(trial.assignments)}: {100 * metric.mean:.2f}{spread} % (n = {metric.n})",
+                    soft_wrap=True,
                 )
             case _:
                 pass
 
     def _show_epochs(self, note: str) -> None:
-        """The bar of the trials that run side by side: epochs, summed over them."""
-        completed = sum(epoch for epoch, _ in self._running.values())
-        total = sum(last for _, last in self._running.values())
-        if self._epochs is None:
-            self._epochs = self._progress.add_task("epochs", total=total, note=note)
-        numbers = ", ".join(str(number) for _, number in self._running)
-        description = f"epochs of {'trial' if len(self._running) == 1 else 'trials'} {numbers}"
+        """The bar of the trials that run side by side: epochs, summed over them. Not there while none runs."""
+        numbers = [number for _, number in self._running]
         self._progress.update(
-            self._epochs, completed=completed, total=total, note=note, description=description[:40]
+            self._epochs,
+            completed=sum(epoch for epoch, _ in self._running.values()),
+            total=sum(last for _, last in self._running.values()),
+            description=f"epochs of trial {numbers[0]}" if len(numbers) == 1 else f"epochs of {len(numbers)} trials",
+            note=note,
+            visible=bool(numbers),
         )
 
     def _finished(self, event: TrialFinished) -> None:
@@ -83,4 +85,4 @@ class StudyProgress:
         note = f" ({row.note})" if row.note else ""
         what = f": {describe(trial.assignments)}" if trial.assignments else ""
         self._console.print(f"{label} {row.state}{value}{what}{note}", soft_wrap=True)
-        self._progress.update(self._study, note="")
+        self._show_epochs("")

@@ -5,13 +5,13 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from fer_sweep.cli import tables
 from fer_sweep.cli.console import out
 from fer_sweep.errors import StudyError
 from fer_sweep.study.home import Home
+from fer_sweep.study.rows import TrialRow
 from fer_sweep.study.store import StoredStudy, stored_studies
 from fer_sweep.study.summary import Summary
 
@@ -37,22 +37,25 @@ def show_status(name: str | None, *, home: Path, as_json: bool) -> None:
     out.print(_overview([study]))
     if study.best is not None:
         summary = Summary(study.name, study.metric, study.goal, study.rows, (), (), "")
-        out.print(tables.ranking(summary, top=20))
+        out.print(tables.ranking(out, summary, top=20))
 
 
 def _overview(studies: list[StoredStudy]) -> Table:
-    table = Table(box=SIMPLE_HEAD)
-    for column in ("study", "complete", "pruned", "failed", "unfinished", "best", "base"):
-        table.add_column(column, justify="left" if column == "study" else "right")
+    table = tables.empty_table()
+    for column in ("study", "done", "pruned", "failed", "open", "best", "base"):
+        if column == "study":
+            table.add_column(column, overflow="fold")
+        else:
+            table.add_column(column, justify="right", no_wrap=True)
     for study in studies:
         counts = Counter(row.state for row in study.rows)
         cells = [str(counts[state]) for state in ("complete", "pruned", "failed", "running")]
-        table.add_row(study.name, *cells, _percent(study.best and study.best.mean), _percent(study.base and study.base.mean))
+        table.add_row(study.name, *cells, _percent(study.best), _percent(study.base))
     return table
 
 
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.2f} %"
+def _percent(row: TrialRow | None) -> str:
+    return "–" if row is None or row.mean is None else f"{100 * row.mean:.2f} %"
 
 
 def _as_json(study: StoredStudy) -> dict[str, object]:

@@ -1,7 +1,10 @@
 """Tables for people: the ranked trials and the confirmation."""
 
+from collections.abc import Mapping, Sequence
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -10,71 +13,114 @@ from fer_sweep.study.rows import TrialRow, ranked
 from fer_sweep.study.summary import Summary, answer
 
 
-def result(summary: Summary, *, top: int = 10) -> RenderableType:
-    """What `run` ends with: the ranking, the confirmation, the answer, and what to know before believing it."""
-    parts: list[RenderableType] = [ranking(summary, top=top)]
+def print_result(console: Console, summary: Summary, *, top: int = 10) -> None:
+    """Print what `run` ends with: the ranking, the confirmation, the answer, and what to know before believing it."""
+    if summary.best is not None:
+        console.print(ranking(console, summary, top=top))
     if summary.confirmed:
-        parts.append(confirmation(summary))
-    parts.append(Text(answer(summary), style="bold"))
-    parts += [Text(f"note: {label}", style="yellow") for label in summary.labels]
-    return Group(*parts)
+        console.print(confirmation(summary))
+    console.print(Text(answer(summary), style="bold"))
+    for label in summary.labels:
+        console.print(Text(f"note: {label}", style="yellow"))
 
 
-def ranking(summary: Summary, *, top: int) -> Table:
-    """The best trials and the base, best first."""
+def ranking(console: Console, summary: Summary, *, top: int) -> RenderableType:
+    """The best trials and the base, best first: a column per parameter where the console has room for all of them,
+    otherwise one column of assignments."""
     order = ranked(summary.rows, "maximize" if summary.goal == "maximize" else "minimize")
     places = {row.number: place for place, row in enumerate(order, start=1)}
     shown = [row for row in order if places[row.number] <= top or row.is_base]
+    table = _wide(shown, places)
+    if Measurement.get(console, console.options.update(max_width=10_000), table).maximum > console.width:
+        table = _narrow(shown, places)
+    parts: list[RenderableType] = [
+        Text(f"{summary.study}: {summary.metric} by trial, % (spread: deviation over repeats, n: networks)"),
+        table,
+    ]
     rest = len(summary.rows) - len(shown)
-    table = Table(
-        title=f"{summary.study}: {summary.metric} by trial, % (spread: deviation over repeats, n: networks)",
-        caption=f"{rest} more trials" if rest > 0 else None,
-        box=SIMPLE_HEAD,
-        title_justify="left",
-        caption_justify="left",
-    )
-    paths = list(dict.fromkeys(path for row in shown for path in row.assignments))
-    for name in ("rank", "trial", "mean", "spread", "n"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for path in paths:
-        table.add_column(path, justify="right", overflow="fold")
-    for row in shown:
-        cells = [str(places[row.number]), "base" if row.is_base else str(row.number), *_score(row)]
-        table.add_row(*cells, *(_value(row.assignments.get(path)) for path in paths), style="cyan" if row.is_base else None)
-    return table
+    if rest > 0:
+        parts.append(Text(f"and {rest} more {'trial' if rest == 1 else 'trials'}\n", style="dim"))
+    return Group(*parts)
 
 
-def confirmation(summary: Summary) -> Table:
+def confirmation(summary: Summary) -> RenderableType:
     """The confirmed configurations against the base, on splits the search never saw."""
-    table = Table(
-        title=f"confirmed on fresh splits: {summary.metric}, %", box=SIMPLE_HEAD, title_justify="left"
-    )
+    table = empty_table()
     for name in ("trial", "mean", "spread", "n", "against base", "95 % interval", "p (Holm)"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right")
     for one in summary.confirmed:
-        mean, spread = f"{100 * one.metric.mean:.2f}", "–" if one.metric.spread is None else f"{100 * one.metric.spread:.2f}"
+        number = one.trial.number
+        score = (_percent(one.metric.mean), _percent(one.metric.spread), str(one.metric.n))
         if one.comparison is None:
-            table.add_row("base", mean, spread, str(one.metric.n), "", "", "", style="cyan")
+            table.add_row(_name(number), *score, style=_style(number))
         else:
             c = one.comparison
-            table.add_row(
-                str(one.trial.number), mean, spread, str(one.metric.n), f"{100 * c.difference:+.2f}",
-                f"{100 * c.low:+.2f} to {100 * c.high:+.2f}", f"{c.p_holm:.2g}",
-            )  # fmt: skip
+            interval = f"{100 * c.low:+.2f} to {100 * c.high:+.2f}"
+            table.add_row(_name(number), *score, f"{100 * c.difference:+.2f}", interval, f"{c.p_holm:.2g}")
+    return Group(Text(f"confirmed on fresh splits: {summary.metric}, %"), table)
+
+
+def _wide(rows: Sequence[TrialRow], places: Mapping[int, int]) -> Table:
+    paths = _paths(rows)
+    table = _scores_table()
+    for path in paths:
+        table.add_column(path, justify="right", no_wrap=True)
+    for row in rows:
+        values = [_value(row.assignments[path]) if path in row.assignments else "" for path in paths]
+        table.add_row(*_score(row, places), *values, style=_style(row.number))
     return table
 
 
-def _score(row: TrialRow) -> tuple[str, str, str]:
-    assert row.mean is not None
-    return f"{100 * row.mean:.2f}", "–" if row.spread is None else f"{100 * row.spread:.2f}", str(row.n)
+def _narrow(rows: Sequence[TrialRow], places: Mapping[int, int]) -> Table:
+    names = short_names(_paths(rows))
+    table = _scores_table()
+    table.add_column("configuration", overflow="fold")
+    for row in rows:
+        text = " ".join(f"{names[path]}={_value(value)}" for path, value in row.assignments.items())
+        table.add_row(*_score(row, places), text, style=_style(row.number))
+    return table
 
 
-def _value(value: Scalar | None) -> str:
-    if value is None:
-        return ""
+def short_names(paths: Sequence[str]) -> dict[str, str]:
+    """Dotted path -> its last part where no other path ends alike, else the path itself."""
+    leaves = [path.rpartition(".")[2] for path in paths]
+    return {path: leaf if leaves.count(leaf) == 1 else path for path, leaf in zip(paths, leaves, strict=True)}
+
+
+def empty_table() -> Table:
+    """A table as all of ours look: two spaces between columns, none around."""
+    return Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+
+
+def _scores_table() -> Table:
+    table = empty_table()
+    for name in ("rank", "trial", "mean", "spread", "n"):
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _paths(rows: Sequence[TrialRow]) -> list[str]:
+    return list(dict.fromkeys(path for row in rows for path in row.assignments))
+
+
+def _score(row: TrialRow, places: Mapping[int, int]) -> tuple[str, ...]:
+    return str(places[row.number]), _name(row.number), _percent(row.mean), _percent(row.spread), str(row.n)
+
+
+def _name(number: int) -> str:
+    return "base" if number == 0 else str(number)
+
+
+def _style(number: int) -> str | None:
+    return "cyan" if number == 0 else None
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.2f}"
+
+
+def _value(value: Scalar) -> str:
+    """As a sweep file writes it, with four digits."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def print_result(console: Console, summary: Summary) -> None:
-    """Print what `run` ends with."""
-    console.print(result(summary))

@@ -13,7 +13,9 @@ def validate_file(file: Path, overrides: Sequence[str], *, as_json: bool) -> Non
     spec = load_sweep(file, overrides)
     size = grid_size(spec.parameters)
     if as_json:
-        out.print_json(json.dumps({"valid": True, "name": spec.name, "parameters": len(spec.parameters), "space": size}))
+        out.print_json(
+            json.dumps({"valid": True, "name": spec.name, "parameters": len(spec.parameters), "space": size})
+        )
         return
     space = "infinitely many" if size is None else f"{size:,}"
     out.print(

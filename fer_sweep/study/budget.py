@@ -15,12 +15,16 @@ class Budget:
         kept = json.loads(path.read_text()) if path.exists() else {}
         self._seconds: float = kept.get("seconds", 0.0)
         self._gpu_seconds: float = kept.get("gpu_seconds", 0.0)
-        self._last: float | None = None
+        self._last = 0.0
         self._unsaved = 0.0
 
+    def begin(self, now: float) -> None:
+        """Training begins (monotonic seconds); what passed since the last tick was not training."""
+        self._last = now
+
     def tick(self, now: float) -> None:
-        """Training was going on until `now` (monotonic seconds)."""
-        passed = 0.0 if self._last is None else now - self._last
+        """Training went on until `now`."""
+        passed = now - self._last
         self._last = now
         self._seconds += passed
         self._gpu_seconds += passed * self._gpus

@@ -4,7 +4,9 @@ The best of many trials on one set of splits looks better than it is. Fresh spli
 the honest number; the differences from the base are paired by fold and tested with the corrected t of statistics.py.
 """
 
+import traceback
 from collections.abc import Generator, Sequence
+from contextlib import closing
 
 import numpy as np
 import torch
@@ -50,8 +52,7 @@ def confirm(
         if result is not None:
             measured.append((trial, scores_on_test(result, samples.y, samples.classes)))
     confirmed = _compare(spec, measured, split)
-    for one in confirmed:
-        yield one
+    yield from confirmed
     return confirmed
 
 
@@ -80,17 +81,24 @@ def _train(
 ) -> Generator[Event, None, TrialResult | None]:
     seed = derive_seed(spec.seed, "confirm", trial.number)
     yield TrialStarted(trial, seed)
-    for record in run_trials([TrialRequest(trial.number, trial.config, seed)], samples, split, device=device):
-        if isinstance(record, EpochReport):
-            yield EpochReported(trial, record)
-        elif isinstance(record, TrialFailure):
-            failed = TrialRow(trial.number, "failed", trial.assignments, None, None, 0, 0.0, record.message)
-            yield TrialFinished(trial, failed, None, failure=record)
-        else:
+    request = TrialRequest(trial.number, trial.config, seed)
+    with closing(run_trials([request], samples, split, device=device)) as records:
+        while True:
+            try:
+                record = next(records)
+            except Exception as error:  # whatever training raises is that configuration's failure
+                trace = "".join(traceback.format_exception(error))
+                record = TrialFailure(trial.number, "error", f"{type(error).__name__}: {error}", trace)
+            if isinstance(record, EpochReport):
+                yield EpochReported(trial, record)
+                continue
+            if isinstance(record, TrialFailure):
+                failed = TrialRow(trial.number, "failed", trial.assignments, None, None, 0, 0.0, record.message)
+                yield TrialFinished(trial, failed, None, failure=record)
+                return None
             save_result(files.result("confirm", trial.number), record, key=key)
             yield TrialFinished(trial, confirmed_row(spec, trial, record, samples), record)
             return record
-    return None
 
 
 def confirmed_row(spec: SweepSpec, trial: Trial, result: TrialResult, samples: Samples) -> TrialRow:

@@ -1,11 +1,13 @@
-"""Results on disk: a trial's result is durable here before any database hears of it, so a crash loses no computed trial.
+"""Results on disk: a trial's result is durable here before any database hears of it: a crash loses no computed trial.
 
 One .npz per trial, written to a temporary name, flushed and renamed: a file is whole or absent. No pickled objects.
 """
 
+import io
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -16,17 +18,23 @@ from fer_sweep.training.records import EpochReport, MetricValues, NetworkResult,
 
 _ARRAYS = tuple(f.name for f in fields(NetworkResult) if "ndarray" in str(f.type))
 _SCALARS = tuple(f.name for f in fields(NetworkResult) if f.name not in (*_ARRAYS, "removals"))
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError, TypeError, AttributeError)
+"""What numpy, zip and our own fields raise for a file that is cut off, foreign or of another version."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that is either whole or absent, also after a crash of the machine."""
+    """Write a file that is either whole or absent, also after a crash of the machine. One writer at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def save_result(path: Path, result: TrialResult, *, key: str) -> None:
@@ -44,19 +52,16 @@ def save_result(path: Path, result: TrialResult, *, key: str) -> None:
         ],
     }
     arrays = {f"{name}_{i}": getattr(n, name) for i, n in enumerate(result.networks) for name in _ARRAYS}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, meta=np.array(json.dumps(meta)), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, meta=np.array(json.dumps(meta)), **arrays)
+    write_atomically(path, packed.getvalue())
 
 
 def load_result(path: Path, *, key: str) -> TrialResult | None:
     """A kept result; None when there is none, when it cannot be read, or when it belongs to another configuration."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # opened here: numpy leaves a file that it cannot read open
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             meta: dict[str, Any] = json.loads(str(file["meta"]))
             if meta["key"] != key:
                 return None
@@ -64,16 +69,16 @@ def load_result(path: Path, *, key: str) -> TrialResult | None:
                 _network(entry, {name: file[f"{name}_{i}"] for name in _ARRAYS})
                 for i, entry in enumerate(meta["networks"])
             )
-    except (FileNotFoundError, zipfile.BadZipFile, EOFError, KeyError, ValueError):
+        return TrialResult(
+            trial=meta["trial"],
+            networks=networks,
+            reports=tuple(_report(entry) for entry in meta["reports"]),
+            seconds=meta["seconds"],
+            device=meta["device"],
+            stopped=meta["stopped"],
+        )
+    except (FileNotFoundError, *_UNREADABLE):
         return None  # computed again, which costs time but never an answer
-    return TrialResult(
-        trial=meta["trial"],
-        networks=networks,
-        reports=tuple(_report(entry) for entry in meta["reports"]),
-        seconds=meta["seconds"],
-        device=meta["device"],
-        stopped=meta["stopped"],
-    )
 
 
 def _network(entry: dict[str, Any], arrays: dict[str, Any]) -> NetworkResult:

@@ -35,12 +35,13 @@ def coordinator_lock(name: str, files: StudyFiles) -> Iterator[None]:
         write_atomically(files.holder, json.dumps(holder).encode())
         yield
     finally:
+        files.holder.unlink(missing_ok=True)
         lock.release()
 
 
 def _holder(files: StudyFiles) -> str:
     try:
         holder = json.loads(files.holder.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+    except (FileNotFoundError, ValueError, LookupError, TypeError):
         return "another process"  # it took the lock a moment ago and has not signed yet
-    return f"process {holder['pid']} on {holder['host']} since {holder['since']}"

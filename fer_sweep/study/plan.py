@@ -1,5 +1,6 @@
 """What a sweep would do: its first configurations and how long it would take, from a short measured probe."""
 
+import math
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -12,8 +13,9 @@ from fer_sweep.data import Samples, Split
 from fer_sweep.spec import SweepSpec, grid_size
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.base import base_in_space, planned_trials
-from fer_sweep.study.search import Enqueuer, trials_at_once
-from fer_sweep.study.sampling import sampler_for, suggest
+from fer_sweep.study.proposals import Proposer
+from fer_sweep.study.sampling import STARTUP_TRIALS
+from fer_sweep.study.search import trials_at_once
 from fer_sweep.training.records import EpochReport
 from fer_sweep.training.trials import TrialRequest, run_trials
 
@@ -35,28 +37,25 @@ class Plan:
     seconds_confirm: float
 
 
-def first_configurations(spec: SweepSpec, count: int) -> tuple[Mapping[str, Scalar], ...]:
+def first_configurations(spec: SweepSpec, count: int, *, at_once: int) -> tuple[Mapping[str, Scalar], ...]:
     """The first proposals, as `run` would make them before it knows any result."""
+    known = count
+    if spec.method == "bayes":  # the batch that begins with enough finished trials is modelled on their results
+        known = math.ceil(STARTUP_TRIALS / at_once) * at_once
     study = optuna.create_study(direction=spec.metric.goal)
-    enqueue = Enqueuer(spec)
-    first = []
-    for number in range(min(count, planned_trials(spec) or count)):
-        study.sampler = sampler_for(spec, number)
-        enqueue(study, number)
-        trial = study.ask()
-        outside = number == 0 and not base_in_space(spec)
-        first.append({} if outside else suggest(trial, spec.parameters))
-    return tuple(first)
+    proposer = Proposer(spec)
+    return tuple(proposer.ask(study)[1] for _ in range(min(count, known, planned_trials(spec) or count)))
 
 
 def make_plan(
     spec: SweepSpec, samples: Samples, split: Split, *, device: torch.device, first: int, probe_seconds: float = 2.0
 ) -> Plan:
     """Plan a sweep. Trains copies of the base for about `probe_seconds` to measure the speed here and now."""
-    at_once = trials_at_once(spec, split, device)
     trials = planned_trials(spec)
+    at_once = trials_at_once(spec, split, device)
+    copies = at_once if trials is None else min(at_once, trials)
     begun = time.perf_counter()
-    speed = _probe(spec, samples, split, device=device, copies=at_once, seconds=probe_seconds)
+    speed = _probe(spec, samples, split, device=device, copies=copies, seconds=probe_seconds)
     networks = len(split.folds)
     epochs = spec.train.last_epoch
     confirm = 0.0
@@ -67,7 +66,7 @@ def make_plan(
         at_once=at_once,
         space=grid_size(spec.parameters),
         networks_per_trial=networks,
-        first=first_configurations(spec, first),
+        first=first_configurations(spec, first, at_once=at_once),
         base_in_space=base_in_space(spec),
         probe_seconds=time.perf_counter() - begun,
         network_epochs_per_second=speed,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 
-from fer_sweep.spec import SweepSpec
+from fer_sweep.spec import SweepSpec, TrialConfig
+from fer_sweep.spec.fields import SECTIONS
 from fer_sweep.training.records import EpochReport
 
 COMPARISONS = 20
@@ -19,34 +20,30 @@ class PruningPlan:
     """Epochs at which trials are compared (equal for all trials), and from when on.
 
     Removal changes the loss and the number of samples abruptly, so no trial is ended before every configuration of the
-    space has had its first removal: not before `floor`, and where removal starts by the loss variance
-    (`wait_for_removal`), not before this trial has removed something.
+    space has had its first removal: not before `floor`, and a trial whose removal starts by its loss variance not
+    before it has removed something.
     """
 
     epochs: tuple[int, ...]
     floor: int
-    wait_for_removal: bool
 
-    def applies(self, report: EpochReport, initial_samples: float) -> bool:
+    def applies(self, config: TrialConfig, report: EpochReport, initial_samples: float) -> bool:
         """Whether a report may be compared. initial_samples: mean active samples at epoch 0."""
         if report.epoch not in self.epochs or report.epoch == report.last_epoch:
             return False
-        return not self.wait_for_removal or report.active_samples < initial_samples
+        return getattr(config.removal, "start", 0) != "past_peak" or report.active_samples < initial_samples
 
 
 def pruning_plan(spec: SweepSpec) -> PruningPlan | None:
     """When to compare trials; None when the sweep file says `early_terminate: none`."""
     if spec.early_terminate.type == "none":
         return None
-    longest = int(_largest(spec, "train.epochs", spec.train.epochs))
-    starts = _values(spec, "removal.start", getattr(spec.removal, "start", 0))
-    floor = max([spec.early_terminate.min_epoch or 1, *(int(s) for s in starts if isinstance(s, int | float))])
+    longest = _largest(_values(spec, "train.epochs", spec.train.epochs))
+    if spec.train.stop_at is not None:
+        longest = min(longest, _largest(_values(spec, "train.stop_at", spec.train.stop_at)))
+    floor = max(spec.early_terminate.min_epoch or 1, _largest(_removal_starts(spec)))
     every = max(1, math.ceil(longest / COMPARISONS))
-    return PruningPlan(
-        epochs=tuple(epoch for epoch in range(every, longest, every) if epoch >= floor),
-        floor=floor,
-        wait_for_removal="past_peak" in starts,
-    )
+    return PruningPlan(epochs=tuple(e for e in range(every, longest, every) if e >= floor), floor=floor)
 
 
 def pruner_for(spec: SweepSpec, plan: PruningPlan | None) -> BasePruner:
@@ -60,6 +57,17 @@ def pruner_for(spec: SweepSpec, plan: PruningPlan | None) -> BasePruner:
         return MedianPruner(n_startup_trials=5, n_warmup_steps=0)
 
 
+def _removal_starts(spec: SweepSpec) -> list[object]:
+    """Values of removal.start in the base and the space; a rule that the base lacks brings its default."""
+    own = getattr(spec.removal, "start", None)
+    starts = _values(spec, "removal.start", own)
+    for rule in _values(spec, "removal.rule", spec.removal.rule):
+        variant = SECTIONS["removal"].variants.get(str(rule))
+        if own is None and variant is not None and "start" in variant.model_fields:
+            starts.append(variant.model_fields["start"].default)
+    return starts
+
+
 def _values(spec: SweepSpec, path: str, base: object) -> list[object]:
     parameter = spec.parameters.get(path)
     if parameter is None:
@@ -67,5 +75,5 @@ def _values(spec: SweepSpec, path: str, base: object) -> list[object]:
     return [base, *(parameter.values or ()), parameter.value, parameter.min, parameter.max]
 
 
-def _largest(spec: SweepSpec, path: str, base: int) -> float:
-    return max(float(v) for v in _values(spec, path, base) if isinstance(v, int | float))
+def _largest(values: list[object]) -> int:
+    return math.floor(max((v for v in values if isinstance(v, int | float)), default=0))

@@ -1,8 +1,8 @@
 """Finished trials as the events they were, for a tracker that missed some."""
 
-import json
 from collections.abc import Iterable, Iterator
 
+from fer_sweep.errors import SpecError
 from fer_sweep.spec import apply
 from fer_sweep.study.events import Trial, TrialFinished
 from fer_sweep.study.journal import load_result
@@ -17,13 +17,16 @@ def replay(study: OpenStudy, numbers: Iterable[int]) -> Iterator[TrialFinished]:
     trials = study.store.trials()
     for number in numbers:
         frozen = trials[number]
-        row = row_of(frozen)
-        failure = None
-        config = study.spec.base if row.state == "failed" else apply(study.spec.base, row.assignments)
+        row, outcome = row_of(frozen), frozen.user_attrs.get("outcome", {})
+        try:
+            config = apply(study.spec.base, row.assignments)
+        except SpecError:  # it failed for that
+            config = study.spec.base
+        failure = result = None
+        reused_from = outcome.get("reused_from")
         if row.state == "failed":
-            kept = json.loads(frozen.user_attrs.get("failure", '{"kind": "error", "traceback": ""}'))
-            failure = TrialFailure(number, kept["kind"], row.note, kept["traceback"])
-        reused_from = frozen.user_attrs.get("reused_from")
-        source = number if reused_from is None else reused_from
-        result = load_result(study.files.result("search", source), key=config_key(config, study.split.hash))
+            failure = TrialFailure(number, outcome["kind"], row.note, outcome["traceback"])
+        else:
+            source = number if reused_from is None else reused_from
+            result = load_result(study.files.result("search", source), key=config_key(config, study.split.hash))
         yield TrialFinished(Trial("search", number, config, row.assignments), row, result, failure, reused_from)

@@ -136,8 +136,9 @@ def _suggest_one(trial: optuna.Trial, path: str, parameter: Parameter) -> Scalar
             return parameter.value
         case "categorical":
             assert parameter.values is not None
-            value: Scalar = trial.suggest_categorical(path, parameter.values)
-            return value
+            choice = trial.suggest_categorical(path, parameter.values)
+            assert choice is not None
+            return choice
     assert low is not None
     assert high is not None
     match parameter.distribution:

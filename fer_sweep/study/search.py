@@ -6,30 +6,28 @@ aligned to trial numbers and a proposal's seed is a function of its number, so a
 uninterrupted one would have.
 """
 
-import json
 import time
 import traceback
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
 
-import optuna
 import torch
 from optuna.trial import TrialState
 
 from fer_sweep.data import Samples, Split
 from fer_sweep.errors import SpecError
-from fer_sweep.spec import SweepSpec, apply, grid
-from fer_sweep.study.base import base_assignments, base_in_space, planned_trials
+from fer_sweep.spec import SweepSpec, apply
+from fer_sweep.spec.search import Scalar
+from fer_sweep.study.base import planned_trials, search_size
 from fer_sweep.study.budget import Budget
 from fer_sweep.study.events import EpochReported, Event, SearchEnded, Trial, TrialFinished, TrialStarted
 from fer_sweep.study.home import StudyFiles
 from fer_sweep.study.journal import load_result, save_result
 from fer_sweep.study.keys import config_key
+from fer_sweep.study.proposals import Proposer
 from fer_sweep.study.pruning import PruningPlan, pruner_for, pruning_plan
-from fer_sweep.study.rows import TrialRow
-from fer_sweep.study.sampling import sampler_for, suggest
-from fer_sweep.study.store import StudyStore, row_of
+from fer_sweep.study.store import StudyStore
 from fer_sweep.training.metrics import objective_scores
 from fer_sweep.training.records import EpochReport, Record, TrialFailure, TrialResult
 from fer_sweep.training.seeds import derive_seed
@@ -45,12 +43,13 @@ MOST_SKIPS = 50
 
 @dataclass(frozen=True)
 class Proposal:
-    """A trial that Optuna holds RUNNING. key: hash of its configuration and the splits."""
+    """A trial that Optuna holds RUNNING. key: hash of its configuration and the splits. `problem` says why the
+    assignments are no valid configuration; `trial` has the base's then."""
 
-    optuna_trial: optuna.Trial
     trial: Trial
     key: str
     seed: int
+    problem: str = ""
 
 
 class Search:
@@ -69,115 +68,112 @@ class Search:
         self._spec, self._samples, self._split = spec, samples, split
         self._store, self._files, self._device = store, files, device
         self._plan: PruningPlan | None = pruning_plan(spec)
-        self._enqueue = Enqueuer(spec)
+        self._proposer = Proposer(spec)
+        self._at_once = trials_at_once(spec, split, device)
         self._budget = Budget(spec.budget, files.spent, gpus=1 if device.type == "cuda" else 0)
         store.study.pruner = pruner_for(spec, self._plan)
 
     def events(self) -> Generator[Event, None, None]:
         """Run trials until a cap is reached."""
-        while True:
-            batch = list(self._unfinished())
-            if not batch:
+        try:
+            while True:
+                batch = self._unfinished()
                 reason = self._why_stop()
-                if reason is not None:
-                    yield SearchEnded(reason)
+                if reason is None and (not batch or len(batch) == len(self._store.trials()) % self._at_once):
+                    batch += self._ask()  # after a crash in the middle of asking: the rest of that batch
+                if not batch:
+                    yield SearchEnded(reason or "nothing left to propose")
                     return
-                batch = list(self._ask())
-            fresh = []
-            for proposal in batch:
-                event = self._without_running(proposal)
-                if event is None:
-                    fresh.append(proposal)
-                elif event.row.state != "skipped":
-                    yield event
-            yield from self._run(fresh)
+                yield from self._work(batch)
+        finally:
+            self._budget.save()
 
     # -- which trials ------------------------------------------------------------------------------------------------
 
-    def _unfinished(self) -> Iterator[Proposal]:
+    def _unfinished(self) -> list[Proposal]:
         """Trials that an interrupted run left RUNNING, under their own numbers."""
-        for frozen in self._store.trials():
-            if frozen.state is TrialState.RUNNING:
-                self._store.study.sampler = sampler_for(self._spec, frozen.number)
-                proposal = self._propose(optuna.Trial(self._store.study, frozen._trial_id))
-                if proposal is not None:
-                    yield proposal
+        running = [trial for trial in self._store.trials() if trial.state is TrialState.RUNNING]
+        return [self._proposal(trial.number, trial.user_attrs["assignments"]) for trial in running]
 
     def _why_stop(self) -> str | None:
-        rows = [row for row in self._store.rows() if row.state != "skipped"]
-        failed = sum(row.state == "failed" for row in rows)
-        cap = planned_trials(self._spec)
-        if cap is not None and len(rows) >= cap:
-            return f"run_cap: {cap} trials"
-        if self._spec.budget.max_failed is not None and failed >= self._spec.budget.max_failed:
-            return f"budget.max_failed: {failed} trials failed, the last with: {rows[-1].note or 'see its run'}"
-        if self._trailing_skips() >= MOST_SKIPS:
-            return f"the search space is exhausted: {MOST_SKIPS} proposals in a row were duplicates (duplicates: skip)"
+        every = self._store.rows()
+        rows = [row for row in every if row.state != "skipped"]
+        failed = [row for row in rows if row.state == "failed"]
+        skips = next((i for i, row in enumerate(reversed(every)) if row.state != "skipped"), len(every))
+        size, most_failed = search_size(self._spec), self._spec.budget.max_failed
+        if size is not None and len(rows) >= size:
+            return f"the search space is exhausted: all {size} configurations are done"
+        if self._spec.run_cap is not None and len(rows) >= self._spec.run_cap:
+            return f"run_cap: {self._spec.run_cap} trials"
+        if most_failed is not None and len(failed) >= most_failed:
+            return f"budget.max_failed: {len(failed)} trials failed, the last with: {failed[-1].note}"
+        if skips >= MOST_SKIPS:
+            return f"the search space is exhausted: {skips} proposals in a row were duplicates (duplicates: skip)"
         return self._budget.exceeded()
 
-    def _trailing_skips(self) -> int:
-        states = [row.state for row in self._store.rows()]
-        return next((i for i, state in enumerate(reversed(states)) if state != "skipped"), len(states))
-
-    def _ask(self) -> Iterator[Proposal]:
-        rows = self._store.rows()
-        at_once = trials_at_once(self._spec, self._split, self._device)
-        count = at_once - len(rows) % at_once
-        cap = planned_trials(self._spec)
+    def _ask(self) -> list[Proposal]:
+        rows, cap = self._store.rows(), planned_trials(self._spec)
+        count = self._at_once - len(rows) % self._at_once
         if cap is not None:
             count = min(count, cap - sum(row.state != "skipped" for row in rows))
-        for number in range(len(rows), len(rows) + count):
-            self._store.study.sampler = sampler_for(self._spec, number)
-            self._enqueue(self._store.study, number)
-            proposal = self._propose(self._store.study.ask())
-            if proposal is not None:
-                yield proposal
+        asked = []
+        for _ in range(count):
+            proposal = self._proposal(*self._proposer.ask(self._store.study))
+            self._store.begin(proposal.trial.number, proposal.trial.assignments, key=proposal.key)
+            asked.append(proposal)
+        return asked
 
-    def _propose(self, trial: optuna.Trial) -> Proposal | None:
-        base_outside = trial.number == 0 and not base_in_space(self._spec)
-        assignments = {} if base_outside else suggest(trial, self._spec.parameters)
-        self._store.note(trial, "assignments", assignments)
+    def _proposal(self, number: int, assignments: Mapping[str, Scalar]) -> Proposal:
+        seed = derive_seed(self._spec.seed, "trial", number)
         try:
             config = apply(self._spec.base, assignments)
         except SpecError as error:
-            self._store.note(trial, "note", f"not a valid configuration: {error}")
-            self._store.tell(trial.number, state="failed")
-            return None
-        return Proposal(
-            optuna_trial=trial,
-            trial=Trial("search", trial.number, config, assignments),
-            key=config_key(config, self._split.hash),
-            seed=derive_seed(self._spec.seed, "trial", trial.number),
-        )
+            return Proposal(Trial("search", number, self._spec.base, assignments), "", seed, problem=str(error))
+        return Proposal(Trial("search", number, config, assignments), config_key(config, self._split.hash), seed)
 
     # -- trials that need no training --------------------------------------------------------------------------------
 
+    def _work(self, batch: Sequence[Proposal]) -> Generator[Event, None, None]:
+        """Bring proposals to an end. One that repeats another of the batch waits for what comes out of that one."""
+        fresh: list[Proposal] = []
+        repeats: list[Proposal] = []
+        for proposal in batch:
+            ended = self._without_running(proposal)
+            if ended is not None:
+                if ended.row.state != "skipped":
+                    yield ended
+            elif self._spec.duplicates != "replicate" and proposal.key in {other.key for other in fresh}:
+                repeats.append(proposal)
+            else:
+                fresh.append(proposal)
+        yield from self._run(fresh)
+        if repeats:
+            yield from self._work(repeats)
+
     def _without_running(self, proposal: Proposal) -> TrialFinished | None:
-        """Finish a trial whose result is on disk already, or which repeats an earlier trial."""
+        """Finish a trial that cannot run, whose result is on disk already, or which repeats an earlier trial."""
         number = proposal.trial.number
+        if proposal.problem:
+            message = f"not a valid configuration: {proposal.problem}"
+            return self._fail(proposal, TrialFailure(number, "error", message))
         kept = load_result(self._files.result("search", number), key=proposal.key)
         if kept is not None:
             return self._finish(proposal, kept)
-        twin = None if self._spec.duplicates == "replicate" else self._finished_twin(proposal)
-        if twin is None:
-            self._store.note(proposal.optuna_trial, "key", proposal.key)
-            return None
-        if self._spec.duplicates == "skip":
-            self._store.note(proposal.optuna_trial, "skipped", True)
-            self._store.tell(number, state="failed")
-            return TrialFinished(proposal.trial, self._row(number), None)
-        self._store.note(proposal.optuna_trial, "reused_from", twin)
-        result = load_result(self._files.result("search", twin), key=proposal.key)
-        if result is None:
-            return None
-        return self._finish(proposal, result, reused_from=twin)
-
-    def _finished_twin(self, proposal: Proposal) -> int | None:
-        for frozen in self._store.trials():
-            same = frozen.user_attrs.get("key") == proposal.key and frozen.number != proposal.trial.number
-            if same and frozen.state is TrialState.COMPLETE:
-                return frozen.number
+        for twin in () if self._spec.duplicates == "replicate" else self._finished_twins(proposal):
+            if self._spec.duplicates == "skip":
+                self._store.tell(number, {"skipped": True, "note": f"equal to trial {twin}"}, state="failed")
+                return TrialFinished(proposal.trial, self._store.row(number), None)
+            result = load_result(self._files.result("search", twin), key=proposal.key)
+            if result is not None:
+                return self._finish(proposal, result, reused_from=twin)
         return None
+
+    def _finished_twins(self, proposal: Proposal) -> list[int]:
+        return [
+            trial.number
+            for trial in self._store.trials()
+            if trial.state is TrialState.COMPLETE and trial.user_attrs["key"] == proposal.key
+        ]
 
     # -- running -----------------------------------------------------------------------------------------------------
 
@@ -189,36 +185,38 @@ class Search:
         by_number = {proposal.trial.number: proposal for proposal in batch}
         epochs = self._plan.epochs if self._plan is not None else ()
         requests = [TrialRequest(p.trial.number, p.trial.config, p.seed, epochs) for p in batch]
-        records = run_trials(requests, self._samples, self._split, device=self._device)
         initial: dict[int, float] = {}
         stop: str | None = None
-        while True:
-            try:
-                record: Record = records.send(stop)
-            except StopIteration:
-                return
-            except Exception as error:  # whatever training raises is that trial's failure, not the study's
-                yield from self._after_crash(batch, error)
-                return
-            stop = None
-            self._budget.tick(time.monotonic())
-            proposal = by_number[record.trial]
-            if isinstance(record, EpochReport):
-                initial.setdefault(record.trial, record.active_samples)
-                yield EpochReported(proposal.trial, record)
-                stop = "budget" if self._budget.exceeded() else self._prune(proposal, record, initial[record.trial])
-            elif isinstance(record, TrialFailure):
-                yield self._fail(proposal, record)
-            else:
-                save_result(self._files.result("search", record.trial), record, key=proposal.key)
-                yield self._finish(proposal, record)
+        self._budget.begin(time.monotonic())
+        with closing(run_trials(requests, self._samples, self._split, device=self._device)) as records:
+            while True:
+                try:
+                    record: Record = records.send(stop)
+                except StopIteration:
+                    return
+                except Exception as error:  # whatever training raises is that trial's failure, not the study's
+                    crash = error
+                    break
+                stop = None
+                self._budget.tick(time.monotonic())
+                proposal = by_number[record.trial]
+                if isinstance(record, EpochReport):
+                    initial.setdefault(record.trial, record.active_samples)
+                    yield EpochReported(proposal.trial, record)
+                    stop = "budget" if self._budget.exceeded() else self._prune(proposal, record, initial[record.trial])
+                elif isinstance(record, TrialFailure):
+                    yield self._fail(proposal, record)
+                else:
+                    save_result(self._files.result("search", record.trial), record, key=proposal.key)
+                    yield self._finish(proposal, record)
+        yield from self._after_crash(batch, crash)
 
     def _after_crash(self, batch: Sequence[Proposal], error: Exception) -> Generator[Event, None, None]:
         """One trial fails; several run again one at a time, so that one does not take the others with it."""
-        unfinished = [p for p in batch if self._row(p.trial.number).state == "running"]
         if len(batch) > 1:
-            for proposal in unfinished:
-                yield from self._run([proposal])
+            for proposal in batch:
+                if self._store.row(proposal.trial.number).state == "running":
+                    yield from self._run([proposal])
         else:
             trace = "".join(traceback.format_exception(error))
             yield self._fail(
@@ -226,11 +224,11 @@ class Search:
             )
 
     def _prune(self, proposal: Proposal, report: EpochReport, initial: float) -> str | None:
-        if self._plan is None or not self._plan.applies(report, initial):
+        if self._plan is None or not self._plan.applies(proposal.trial.config, report, initial):
             return None
         value = (report.validation or report.test).value(self._spec.metric.name)
-        proposal.optuna_trial.report(value, step=report.epoch)
-        return self._spec.early_terminate.type if proposal.optuna_trial.should_prune() else None
+        prune = self._store.report(proposal.trial.number, report.epoch, value)
+        return self._spec.early_terminate.type if prune else None
 
     # -- telling -----------------------------------------------------------------------------------------------------
 
@@ -238,51 +236,20 @@ class Search:
         number = proposal.trial.number
         scores = objective_scores(result, self._samples.y, self._samples.classes)
         estimate = scores.estimate(self._spec.metric.name)
-        note = (
-            f"equal to trial {reused_from}"
-            if reused_from is not None
-            else f"stopped: {result.stopped}"
-            if result.stopped
-            else ""
-        )
-        self._store.note(proposal.optuna_trial, "key", proposal.key)
-        self._store.note(
-            proposal.optuna_trial, "score", {"mean": estimate.mean, "spread": estimate.spread, "n": estimate.n}
-        )
-        self._store.note(proposal.optuna_trial, "seconds", 0.0 if reused_from is not None else result.seconds)
-        self._store.note(proposal.optuna_trial, "note", note)
-        self._store.tell(number, state="pruned" if result.stopped else "complete", value=estimate.mean)
-        return TrialFinished(proposal.trial, self._row(number), result, reused_from=reused_from)
+        note = f"stopped: {result.stopped}" if result.stopped else ""
+        outcome = {
+            **asdict(estimate),
+            "seconds": 0.0 if reused_from is not None else result.seconds,
+            "note": note if reused_from is None else f"equal to trial {reused_from}",
+            "reused_from": reused_from,
+        }
+        self._store.tell(number, outcome, state="pruned" if result.stopped else "complete", value=estimate.mean)
+        return TrialFinished(proposal.trial, self._store.row(number), result, reused_from=reused_from)
 
     def _fail(self, proposal: Proposal, failure: TrialFailure) -> TrialFinished:
-        self._store.note(proposal.optuna_trial, "note", failure.message)
-        self._store.note(
-            proposal.optuna_trial, "failure", json.dumps({"kind": failure.kind, "traceback": failure.traceback})
-        )
-        self._store.tell(proposal.trial.number, state="failed")
-        return TrialFinished(proposal.trial, self._row(proposal.trial.number), None, failure=failure)
-
-    def _row(self, number: int) -> TrialRow:
-        return row_of(self._store.trials()[number])
-
-
-class Enqueuer:
-    """Trial 0 is the base and a grid is a list; both are given to Optuna rather than drawn by it."""
-
-    def __init__(self, spec: SweepSpec) -> None:
-        self._spec = spec
-        self._base = base_assignments(spec)
-        self._starts_with_base = base_in_space(spec)
-
-    def __call__(self, study: optuna.Study, number: int) -> None:
-        """Make sure that the next trial asked of the study is number `number` of this sweep file."""
-        if study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            return  # a crash came between enqueueing and asking
-        if number == 0 and self._starts_with_base:
-            study.enqueue_trial(self._base)
-        elif number > 0 and self._spec.method == "grid":
-            points = (p for p in grid(self._spec.parameters) if not (self._starts_with_base and p == self._base))
-            study.enqueue_trial(dict(next(islice(points, number - 1, None))))
+        outcome = {"note": failure.message, "kind": failure.kind, "traceback": failure.traceback}
+        self._store.tell(proposal.trial.number, outcome, state="failed")
+        return TrialFinished(proposal.trial, self._store.row(proposal.trial.number), None, failure=failure)
 
 
 def trials_at_once(spec: SweepSpec, split: Split, device: torch.device) -> int:

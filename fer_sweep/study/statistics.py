@@ -32,7 +32,8 @@ class Comparison:
 
 
 def corrected_comparison(differences: npt.NDArray[np.float64], *, test_to_train: float) -> Comparison:
-    """Nadeau-Bengio corrected paired comparison. differences: (J,) one per fold, J >= 2; test_to_train: n_test/n_train."""
+    """Nadeau-Bengio corrected paired comparison. differences: (J,) one per fold, J >= 2; test_to_train: n_test /
+    n_train."""
     n = differences.size
     mean, variance = float(differences.mean()), float(differences.var(ddof=1))
     error = math.sqrt(variance * (1.0 / n + test_to_train))

@@ -62,8 +62,8 @@ class StudyStore:
         self.name = name
         self._database, self._study_id = storage, storage.get_study_id_from_name(name)
         self._memory = InMemoryStorage()
-        (direction,) = storage.get_study_directions(self._study_id)
-        self.study = optuna.create_study(storage=self._memory, study_name=name, direction=direction)
+        self._memory_study = self._memory.create_new_study(storage.get_study_directions(self._study_id), name)
+        self.study = optuna.load_study(study_name=name, storage=self._memory)
         self._ids: list[int] = []
         """Trial number -> its id in the database."""
         for trial in storage.get_all_trials(self._study_id, deepcopy=False):
@@ -142,7 +142,7 @@ class StudyStore:
             storage.set_trial_state_values(trial_id, told, values)
 
     def _memory_id(self, number: int) -> int:
-        return self.study.get_trials(deepcopy=False)[number]._trial_id
+        return self._memory.get_trial_id_from_study_id_trial_number(self._memory_study, number)
 
 
 def row_of(trial: FrozenTrial) -> TrialRow:
@@ -172,8 +172,8 @@ def _changed(name: str, stored: Mapping[str, Any], parts: Mapping[str, Any]) -> 
     return (
         f"study {name!r} exists and was run with a different sweep file or different data:\n"
         + "\n".join(lines)
-        + "\nIts trials cannot be mixed with new ones. Either give the file another name (name: ... or --set name=...), "
-        "or add --branch to run the changed file as a study of its own beside the old one."
+        + "\nIts trials cannot be mixed with new ones. Either give the file another name (name: ... or --set name=...)"
+        ", or add --branch to run the changed file as a study of its own beside the old one."
     )
 
 

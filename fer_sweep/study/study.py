@@ -1,7 +1,7 @@
 """run_study: the whole of it as one generator of events. Search, then confirmation, then the end."""
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -41,17 +41,20 @@ def open_study(spec: SweepSpec, samples: Samples, home: Home, *, branch: bool = 
     with coordinator_lock(spec.name, home.study(spec.name)):
         parts = identity(spec, fingerprint=samples.fingerprint, split_hash=split.hash)
         store = StudyStore.open(spec, open_storage(home), parts=parts, branch=branch)
-        yield OpenStudy(spec, samples, split, store, home.study(store.name))
+        files = home.study(store.name)
+        with coordinator_lock(store.name, files) if store.name != spec.name else nullcontext():
+            yield OpenStudy(spec, samples, split, store, files)
 
 
 def run_study(study: OpenStudy, *, device: torch.device) -> Generator[Event, None, None]:
     """Run the search to its caps, confirm if the sweep file asks for it, and say how it ended."""
     search = Search(study.spec, study.samples, study.split, store=study.store, files=study.files, device=device)
     reason = ""
-    for event in search.events():
-        if isinstance(event, SearchEnded):
-            reason = event.reason
-        yield event
+    with closing(search.events()) as events:
+        for event in events:
+            if isinstance(event, SearchEnded):
+                reason = event.reason
+            yield event
     rows = study.store.rows()
     confirmed: tuple[Confirmed, ...] = ()
     if study.spec.confirm is not None and any(row.state == "complete" for row in rows):

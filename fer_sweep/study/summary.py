@@ -77,13 +77,15 @@ def answer(summary: Summary) -> str:
             f"Best of the search: {describe(summary.best.assignments)} with {summary.metric} {_percent(summary.best)}. "
             "The best of many trials looks better than it is; add a confirm section for an honest number."
         )
-    others = [c for c in summary.confirmed if c.comparison is not None]
+    base = next((c for c in summary.confirmed if c.trial.number == 0), None)
+    others = [c for c in summary.confirmed if c.trial.number != 0]
+    if base is None:
+        return "The base failed on fresh splits, so there is nothing to compare the others with."
     if not others:
         return "Nothing but the base could be confirmed on fresh splits."
     best = others[0]
     comparison = best.comparison
     assert comparison is not None
-    base = next(c for c in summary.confirmed if c.comparison is None)
     better = comparison.low > 0 if summary.goal == "maximize" else comparison.high < 0
     worse = comparison.high < 0 if summary.goal == "maximize" else comparison.low > 0
     verdict = (

@@ -1,11 +1,14 @@
 """The MLflow client: how a store is addressed, opened and refused."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # the default of 7 blocks for four minutes
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds; the default of 120 is tried four times
 
 import logging
 
@@ -16,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fer_sweep.errors import TrackingError
 from fer_sweep.study.home import Home
+from fer_sweep.tracking.provenance import without_passwords
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -30,23 +34,33 @@ def open_client(uri: str, home: Home) -> MlflowClient:
     """A client whose store answered. Raises TrackingError when it does not."""
     if uri == local_uri(home):
         home.artifacts.mkdir(parents=True, exist_ok=True)
-    client = MlflowClient(tracking_uri=uri)
-    try:
+    with store_errors(
+        uri, "Start it, correct --tracking-uri (or MLFLOW_TRACKING_URI), or leave both out to use the local store."
+    ):
+        client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
-    except (MlflowException, SQLAlchemyError) as error:
-        raise TrackingError(
-            f"the MLflow store {uri} does not answer: {str(error).splitlines()[0]}. Start it, correct --tracking-uri "
-            "(or MLFLOW_TRACKING_URI), or leave both out to use the local store."
-        ) from error
     return client
 
 
+@contextmanager
+def store_errors(uri: str, remedy: str) -> Iterator[None]:
+    """Whatever MLflow raises inside becomes a TrackingError with the store, the reason and the remedy."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, ImportError, ValueError, OSError) as error:
+        reason = without_passwords(str(error).strip().splitlines()[0])[:300]
+        raise TrackingError(f"the MLflow store {without_passwords(uri)} does not answer: {reason}. {remedy}") from error
+
+
 def experiment_id(client: MlflowClient, name: str, artifacts: Path | None) -> str:
-    """The id of the experiment with this name, created on first use. artifacts: folder of a local store, else None."""
+    """The id of the experiment with this name, created on first use. artifacts: where this process keeps files, None
+    when a server does."""
     existing: Experiment | None = client.get_experiment_by_name(name)
     if existing is None:
         location = None if artifacts is None else (artifacts.absolute() / name).as_uri()
-        created: str = client.create_experiment(name, artifact_location=location)
+        # without this tag the UI opens its pages for language models
+        tags = {"mlflow.experimentKind": "custom_model_development"}
+        created: str = client.create_experiment(name, artifact_location=location, tags=tags)
         return created
     if existing.lifecycle_stage == "deleted":
         raise TrackingError(

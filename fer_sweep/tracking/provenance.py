@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 import fer_sweep
 
@@ -33,7 +33,7 @@ def provenance() -> Mapping[str, str]:
         "cpu.cores": str(psutil.cpu_count()),
         "memory_gib": f"{psutil.virtual_memory().total / 2**30:.1f}",
         **_gpus(),
-        "command": _without_passwords(" ".join(sys.argv)),
+        "command": without_passwords(" ".join(sys.argv)),
     }
 
 
@@ -79,6 +79,6 @@ def _gpus() -> dict[str, str]:
     return {"gpus": ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))}
 
 
-def _without_passwords(command: str) -> str:
-    """The command line, less what stands between :// and @ in a database or server address."""
+def without_passwords(command: str) -> str:
+    """A text, less what stands between :// and @ in a database or server address."""
     return re.sub(r"://[^/\s@]+@", "://***@", command)

@@ -1,13 +1,14 @@
 """The MLflow server of a project: lean, on the loopback address, over the local store."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.error import URLError
 
 from fer_sweep.errors import TrackingError
@@ -37,17 +38,22 @@ def running_server(home: Home, port: int) -> Iterator[subprocess.Popen[bytes]]:
         _wait_until_healthy(process, port)
         yield process
     finally:
-        process.terminate()
-        try:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the server and its worker, which share a process group of their own."""
+    for ending in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, ending)
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _command(home: Home, port: int) -> list[str]:
     return [
         sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1",
+        "--uvicorn-opts", "--log-level warning",
         "--artifacts-destination", home.artifacts.absolute().as_uri(),
     ]  # fmt: skip
 
@@ -58,6 +64,8 @@ def _environment(home: Home) -> dict[str, str]:
         "MLFLOW_BACKEND_STORE_URI": local_uri(home),  # not on the command line, where every user could read it
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "PYTHONWARNINGS": "ignore",
     }
 
 
@@ -78,5 +86,6 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], port: int) -> None:
         except (URLError, OSError):
             time.sleep(0.2)
     raise TrackingError(
-        f"the MLflow server on port {port} did not come up within {STARTUP_SECONDS:.0f} s; what it printed above says why."
+        f"the MLflow server on port {port} did not come up within {STARTUP_SECONDS:.0f} s; what it printed above says "
+        "why."
     )

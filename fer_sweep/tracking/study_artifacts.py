@@ -12,42 +12,47 @@ from fer_sweep.study.study import OpenStudy
 from fer_sweep.study.summary import Summary, answer
 from fer_sweep.tracking import figures
 from fer_sweep.tracking.parallel_coordinates import parallel_coordinates
+from fer_sweep.tracking.scales import label_of
+from fer_sweep.tracking.study_page import ended_by
 
 
 def write_study_artifacts(folder: Path, summary: Summary, importances: Mapping[str, float], study: OpenStudy) -> None:
     """Write a study's artifacts into a folder."""
-    (folder / "sweep.yaml").write_text(to_yaml(study.spec))
-    (folder / "answer.txt").write_text("\n".join([answer(summary), *summary.labels, f"ended by {summary.reason}"]) + "\n")
-    (folder / "split.json").write_text(json.dumps(_split(study)))
+    _write(folder / "sweep.yaml", to_yaml(study.spec))
+    _write(folder / "answer.txt", "\n".join([answer(summary), *summary.labels, ended_by(summary)]) + "\n")
+    _write(folder / "split.json", json.dumps(_split(study)))
     _write_ranking(folder / "trials.csv", summary)
     if summary.confirmed:
-        (folder / "confirmed.json").write_text(json.dumps(_confirmed(summary), indent=1))
+        _write(folder / "confirmed.json", json.dumps(_confirmed(summary), indent=1))
     if any(row.state == "complete" for row in summary.rows):
         metric, goal = summary.metric, summary.goal
         (folder / "best_so_far.png").write_bytes(figures.best_so_far(summary.rows, metric=metric, goal=goal))
-        (folder / "parallel_coordinates.html").write_text(
-            parallel_coordinates(summary.rows, metric=metric, goal=goal)
-        )
+        _write(folder / "parallel_coordinates.html", parallel_coordinates(summary.rows, metric=metric, goal=goal))
         if study.spec.parameters:
             (folder / "slices.png").write_bytes(figures.slices(summary.rows, metric=metric))
     if importances:
         (folder / "importance.png").write_bytes(figures.importance(importances))
-        (folder / "importance.json").write_text(json.dumps(dict(importances)))
+        _write(folder / "importance.json", json.dumps(dict(importances)))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
 
 
 def _write_ranking(path: Path, summary: Summary) -> None:
-    """All trials, ranked; unfinished ones last. MLflow shows a .csv as a table."""
+    """All trials, ranked; those without a rank last. MLflow shows a .csv as a table."""
     order = ranked(summary.rows, "maximize" if summary.goal == "maximize" else "minimize")
-    rest = [row for row in summary.rows if row not in order]
+    places = {row.number: place for place, row in enumerate(order, start=1)}
+    rest = [row for row in summary.rows if row.number not in places]
     paths = sorted({path for row in summary.rows for path in row.assignments})
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["rank", "trial", "state", summary.metric, "spread", "n", "seconds", *paths, "note"])
-        for place, row in enumerate([*order, *rest], start=1):
+        for row in (*order, *rest):
             writer.writerow(
-                [place if row in order else "", "base" if row.is_base else row.number, row.state]
+                [places.get(row.number, ""), "base" if row.is_base else row.number, row.state]
                 + [row.mean, row.spread, row.n, round(row.seconds, 3)]
-                + [row.assignments.get(path, "") for path in paths]
+                + [label_of(row.assignments[path]) if path in row.assignments else "" for path in paths]
                 + [row.note]
             )
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from fer_sweep.data import Samples
 from fer_sweep.spec import to_yaml
+from fer_sweep.spec.trial import BdrRemoval, RandomRemoval
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.tracking import figures
 from fer_sweep.training.metrics import scores_on_test
@@ -16,9 +17,9 @@ from fer_sweep.training.records import HISTOGRAM_BINS, HISTOGRAM_MAX, TrialResul
 
 def write_trial_artifacts(folder: Path, event: TrialFinished, samples: Samples) -> None:
     """Write a trial's artifacts into a folder."""
-    (folder / "config.yaml").write_text(to_yaml(event.trial.config))
+    (folder / "config.yaml").write_text(to_yaml(event.trial.config), encoding="utf-8")
     if event.failure is not None:
-        (folder / "failure.txt").write_text(f"{event.failure.message}\n\n{event.failure.traceback}")
+        (folder / "failure.txt").write_text(f"{event.failure.message}\n\n{event.failure.traceback}", encoding="utf-8")
     if event.result is None:
         return
     title = f"{'confirmation of ' if event.trial.stage == 'confirm' else ''}trial {event.trial.number}"
@@ -26,7 +27,8 @@ def write_trial_artifacts(folder: Path, event: TrialFinished, samples: Samples) 
     if event.result.reports:
         _write_histograms(folder, event.result)
         _write_history(folder, event.result)
-        error = getattr(event.trial.config.removal, "error", "cross_entropy")
+        removal = event.trial.config.removal
+        error = removal.error if isinstance(removal, BdrRemoval | RandomRemoval) else "cross_entropy"
         picture = figures.loss_histograms(event.result, title=title, removal_error=error)
         (folder / "loss_histograms.png").write_bytes(picture)
         (folder / "training_curves.png").write_bytes(figures.training_curves(event.result, title=title))
@@ -46,9 +48,11 @@ def _write_confusions(folder: Path, result: TrialResult, samples: Samples, title
             for n, confusion in zip(result.networks, scores.confusions, strict=True)
         ],
     }
-    (folder / "confusion.json").write_text(json.dumps(content))
+    (folder / "confusion.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "confusion.png").write_bytes(
-        figures.confusion(scores.confusion, samples.class_names, title=f"{title}, test folds of {scores.accuracy.n} networks")
+        figures.confusion(
+            scores.confusion, samples.class_names, title=f"{title}, test folds of {scores.accuracy.n} networks"
+        )
     )
 
 
@@ -66,7 +70,7 @@ def _write_histograms(folder: Path, result: TrialResult) -> None:
             for n in result.networks
         ],
     }
-    (folder / "loss_histograms.json").write_text(json.dumps(content))
+    (folder / "loss_histograms.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def _write_history(folder: Path, result: TrialResult) -> None:
@@ -81,9 +85,11 @@ def _write_history(folder: Path, result: TrialResult) -> None:
 
 
 def _write_removals(folder: Path, result: TrialResult, samples: Samples) -> None:
-    with (folder / "removals.csv").open("w", newline="") as file:
+    with (folder / "removals.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["repeat", "fold", "epoch", "threshold", "id", "class", "error", "variance_before", "variance_after"])
+        writer.writerow(
+            ["repeat", "fold", "epoch", "threshold", "id", "class", "error", "variance_before", "variance_after"]
+        )
         for network in result.networks:
             for removal in network.removals:
                 for index, error in zip(removal.removed, removal.errors, strict=True):

@@ -62,11 +62,15 @@ def _score_values(part: str, scores: Scores, class_names: tuple[str, ...]) -> di
         if estimate.spread is not None:
             values[f"{part}/{name}_spread"] = estimate.spread
     for kind in ("precision", "recall", "specificity"):
-        for class_name, value in zip(class_names, getattr(scores.per_class, kind), strict=True):
-            values[f"{part}_{kind}/{_key(class_name)}"] = float(value)
+        for key, value in zip(class_keys(class_names), getattr(scores.per_class, kind), strict=True):
+            values[f"{part}_{kind}/{key}"] = float(value)
     return values
 
 
-def _key(class_name: str) -> str:
-    """A class name as a metric key: MLflow allows letters, digits and _ - . space : /"""
-    return "".join(c if c.isalnum() or c in "_-. " else "_" for c in class_name)
+def class_keys(class_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Class names as ends of metric keys, all different. MLflow allows letters and digits of any script and _ - space;
+    a dot or slash it takes for a path."""
+    plain = ["".join(c if c.isalnum() or c in "_- " else "_" for c in name).strip()[:100] for name in class_names]
+    if all(plain) and len(set(plain)) == len(plain):
+        return tuple(plain)
+    return tuple(f"{key}_{index}" for index, key in enumerate(plain))

@@ -1,6 +1,7 @@
 """The paper the pictures are drawn on: size, palette, plain axes, and PNG bytes."""
 
 import io
+import warnings
 from collections.abc import Sequence
 
 import matplotlib
@@ -57,7 +58,9 @@ def png(figure: Figure) -> bytes:
     """The figure as PNG of 256 colours."""
     pixels = io.BytesIO()
     canvas = FigureCanvasAgg(figure)
-    figure.savefig(pixels, format="rgba")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box in the picture says as much
+        figure.savefig(pixels, format="rgba")
     image = Image.frombytes("RGBA", canvas.get_width_height(), pixels.getvalue()).convert("RGB")
     buffer = io.BytesIO()
     image.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(buffer, format="png")

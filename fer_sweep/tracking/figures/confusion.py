@@ -8,11 +8,15 @@ import numpy.typing as npt
 
 from fer_sweep.tracking.figures.canvas import INK, SMALL, head, new_figure, png
 
+LONGEST_NAME = 30
+"""Characters; longer class names would leave no room for the cells."""
+
 
 def confusion(confusion: npt.NDArray[np.int64], class_names: Sequence[str], *, title: str) -> bytes:
     """PNG, about 100 pixels per class. confusion: (C, C) counts, rows are the true classes; every cell shows its count
     and its share of the row, the diagonal's share is the recall."""
     classes = len(class_names)
+    class_names = [name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in class_names]
     totals = confusion.sum(axis=1)
     shares = 100 * confusion / np.maximum(totals, 1)[:, None]
     top = 50 if shares.max() <= 50 else 100

@@ -1,0 +1,164 @@
+"""The fused engine: what Population does, for full batches on the CPU, one compiled loop per network.
+
+Networks train side by side on threads and never meet in one product, so each comes out bit for bit the same whatever
+else trains with it, and those of different width or size need no padding to each other's.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fer_sweep.models.mlp import MlpWeights
+from fer_sweep.spec.trial import TrainConfig
+from fer_sweep.training import fused_kernel as kernel
+from fer_sweep.training.fused_kernel import Floats, Integers
+from fer_sweep.training.population import Member
+
+_OPTIMIZERS = {"sgd": kernel.SGD, "adam": kernel.ADAM, "adamw": kernel.ADAMW}
+R = TypeVar("R")
+
+
+class FusedPopulation:
+    """Networks that advance through the epochs together. `epoch` counts completed updates of every network."""
+
+    def __init__(self, members: Sequence[Member], *, classes: int, epochs: int, device: torch.device) -> None:
+        assert device.type == "cpu"
+        assert all(m.train.batch_size == "full" for m in members)
+        self.epoch = 0
+        self.device = device
+        self._networks = [_Network(m, classes=classes, epochs=epochs) for m in members]
+
+    def __len__(self) -> int:
+        return len(self._networks)
+
+    def advance(self, epochs: int) -> None:
+        """Run `epochs` epochs without looking at anything."""
+        self._each(lambda network: network.train_for(self.epoch, epochs))
+        self.epoch += epochs
+
+    def errors(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Per-sample cross-entropy and half sum of squared errors of the current networks, (P, N) each, on all
+        training samples; padding is zero."""
+        padded = max(len(network.y) for network in self._networks)
+        both = np.zeros((2, len(self), padded))
+        for p, errors in enumerate(self._each(_Network.errors)):
+            both[:, p, : errors.shape[1]] = errors
+        return both[0], both[1]
+
+    def predict(self, part: int) -> list[Floats]:
+        """Class probabilities (n, C) of every network on its evaluation set number `part`; -1 is the training set."""
+        return self._each(lambda network: network.probabilities(part))
+
+    def deactivate(self, network: int, positions: Integers) -> None:
+        """Take training samples away from one network for the rest of its training."""
+        self._networks[network].deactivate(positions)
+
+    def history(self) -> Floats:
+        """(2, P, epoch) mean and variance of the active samples' cross-entropy at epochs 0..epoch-1."""
+        return np.stack([network.history[:, : self.epoch] for network in self._networks], axis=1)
+
+    def keep(self, networks: Sequence[int]) -> None:
+        """Drop all networks but these; the rest go on as if they had been alone."""
+        self._networks = [self._networks[p] for p in networks]
+
+    def _each(self, work: Callable[["_Network"], R]) -> list[R]:
+        if len(self) == 1:
+            return [work(self._networks[0])]
+        return list(_threads(os.getpid()).map(work, self._networks))
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    """As many threads as cores, shared by all populations of this process: together they never keep more than that
+    busy. A forked process inherits no threads, so it is asked for by process number."""
+    cores = len(os.sched_getaffinity(process)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return ThreadPoolExecutor(cores, thread_name_prefix="fused")
+
+
+@dataclass(frozen=True)
+class _Tiles:
+    """Features of n samples in the kernel's tiles, (tiles, D, TILE) flat."""
+
+    values: Floats
+    n: int
+
+    @classmethod
+    def of(cls, x: Floats, d: int) -> "_Tiles":
+        n, features = x.shape
+        tiles, rows = kernel.tiling(n)
+        padded = np.zeros((tiles * rows, d), np.float32)
+        padded[:n, :features] = x
+        values = np.zeros((tiles, d, kernel.TILE), np.float32)
+        values[:, :, :rows] = padded.reshape(tiles, rows, d).transpose(0, 2, 1)
+        return cls(values.ravel(), n)
+
+
+class _Network:
+    """One network's weights, optimizer state, samples and (2, epochs + 1) history."""
+
+    def __init__(self, member: Member, *, classes: int, epochs: int) -> None:
+        h, features = member.weights.hidden.shape
+        self._shape = (_padded(features), _padded(h), _padded(classes), classes)
+        self._train: TrainConfig = member.train
+        self._weights = _flatten(member.weights, self._shape)
+        self._moment, self._square = np.zeros_like(self._weights), np.zeros_like(self._weights)
+        self._x, self.y = member.x, np.ascontiguousarray(member.y, np.int64)
+        self._active = np.ones(len(self.y), np.bool_)
+        self._parts = [_Tiles.of(x, self._shape[0]) for x in (*member.evaluate, member.x)]
+        self._active_x, self._active_y = self._parts[-1], self.y
+        self.history = np.full((2, epochs + 1), np.nan, np.float32)
+
+    def train_for(self, begin: int, epochs: int) -> None:
+        """Run `epochs` epochs after the first `begin`."""
+        train = self._train
+        kernel.train(
+            self._weights, self._moment, self._square, self._active_x.values, self._active_y, self._shape,
+            _OPTIMIZERS[train.optimizer], train.learning_rate, train.momentum, train.weight_decay,
+            self.history, begin, epochs,
+        )  # fmt: skip
+
+    def probabilities(self, part: int) -> Floats:
+        """(n, C) of evaluation set `part`, or of the training set, which is the last."""
+        return np.exp(self._log_probabilities(part))
+
+    def errors(self) -> npt.NDArray[np.float64]:
+        """(2, n) cross-entropy and half sum of squared errors of all training samples."""
+        logarithms = self._log_probabilities(-1)
+        samples = np.arange(len(self.y))
+        cross_entropy = -logarithms[samples, self.y]
+        misses = np.exp(logarithms)
+        misses[samples, self.y] -= 1.0
+        return np.stack([cross_entropy, 0.5 * np.square(misses).sum(axis=1)]).astype(np.float64)
+
+    def deactivate(self, positions: Integers) -> None:
+        """Train without these samples from now on."""
+        self._active[positions] = False
+        self._active_x = _Tiles.of(self._x[self._active], self._shape[0])
+        self._active_y = self.y[self._active]
+
+    def _log_probabilities(self, part: int) -> Floats:
+        tiles = self._parts[part]
+        with np.errstate(all="ignore"):
+            return kernel.log_probabilities(self._weights, tiles.values, tiles.n, self._shape)
+
+
+def _padded(width: int) -> int:
+    return -(-width // 4) * 4
+
+
+def _flatten(weights: MlpWeights, shape: tuple[int, int, int, int]) -> Floats:
+    """The kernel's flat, padded weights."""
+    d, h, c, _ = shape
+    padded = (np.zeros(s, np.float32) for s in ((h, d), (h,), (c, h), (c,)))
+    filled = []
+    for array, tensor in zip(padded, weights, strict=True):
+        array[tuple(slice(size) for size in tensor.shape)] = tensor.numpy()
+        filled.append(array.ravel())
+    return np.concatenate(filled)

@@ -1,0 +1,344 @@
+import csv
+import json
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from mlflow.entities import Run
+
+from fer_sweep.errors import TrackingError
+from fer_sweep.spec import flatten
+from fer_sweep.study.events import EpochReported, Event, TrialFinished, TrialStarted
+from fer_sweep.study.home import Home
+from fer_sweep.study.replay import replay
+from fer_sweep.study.study import OpenStudy, open_study, run_study
+from fer_sweep.tracking.tracker import Tracker
+from fer_sweep.training.metrics import METRICS, scores_on_test
+from fer_sweep.training.records import TrialFailure
+from fer_sweep.training.trials import choose_device
+from tests.tracking.studies import (
+    artifacts_of,
+    children_of,
+    client_of,
+    finish,
+    follow,
+    metric_rows,
+    new_home,
+    parent_of,
+    runs_of,
+    tiny,
+    tracker_of,
+)
+
+MANY = ["run_cap=12", "protocol.repeats=1", "train.epochs=6", "model.hidden_units=2"]
+
+
+class Tracked(NamedTuple):
+    home: Home
+    study: OpenStudy
+    events: list[Event]
+
+    @property
+    def finished(self) -> dict[tuple[str, int], TrialFinished]:
+        return {(e.trial.stage, e.trial.number): e for e in self.events if isinstance(e, TrialFinished)}
+
+
+@contextmanager
+def opened(home: Home, folder: Path, overrides: list[str] | None = None) -> Iterator[tuple[OpenStudy, Tracker]]:
+    spec, samples = tiny(folder, overrides)
+    with open_study(spec, samples, home) as study:
+        yield study, tracker_of(study, home)
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory: pytest.TempPathFactory) -> Tracked:
+    """A study with a confirmation, tracked to its end."""
+    folder = tmp_path_factory.mktemp("tracked")
+    home = new_home(folder)
+    with opened(home, folder, ["train.epochs=400", "confirm={top_k: 1, repeats: 2}"]) as (study, tracker):
+        events = follow(study, tracker)
+        finish(study, tracker, events)
+    return Tracked(home, study, events)
+
+
+def test_a_study_is_an_experiment_with_a_parent_run_and_a_child_per_trial(tracked: Tracked) -> None:
+    parent, children = parent_of(tracked.home), children_of(tracked.home)
+
+    assert set(children) == set(tracked.finished)
+    assert {("search", n) for n in range(3)} < set(children)
+    assert {run.data.tags["mlflow.parentRunId"] for run in children.values()} == {parent.info.run_id}
+    assert {run.info.status for run in runs_of(tracked.home)} == {"FINISHED"}
+    assert parent.info.run_name == "tiny"
+    assert children["search", 0].info.run_name == "base"
+    assert children["search", 2].info.run_name == "trial 2"
+    assert children["confirm", 0].info.run_name == "confirm base"
+
+
+def test_params_are_the_settings_by_dotted_path(tracked: Tracked) -> None:
+    for key, run in children_of(tracked.home).items():
+        settings = flatten(tracked.finished[key].trial.config)
+        assert set(run.data.params) == {path for path, value in settings.items() if value is not None}
+        assert float(run.data.params["removal.alpha"]) == settings["removal.alpha"]
+        assert run.data.params["train.normalize"] == "true"
+    params = parent_of(tracked.home).data.params
+    assert params["parameters.removal.alpha.max"] == "1.0"
+    assert "run_cap" not in params
+
+
+def test_series_over_epochs_equal_the_reports(tracked: Tracked) -> None:
+    client = client_of(tracked.home)
+    for key, run in children_of(tracked.home).items():
+        reports = {
+            e.report.epoch: e.report
+            for e in tracked.events
+            if isinstance(e, EpochReported) and (e.trial.stage, e.trial.number) == key
+        }
+        history = client.get_metric_history(run.info.run_id, "epoch/train_loss")
+        assert {point.step: point.value for point in history} == {e: r.train_loss for e, r in reports.items()}
+        assert 100 < len(history) <= 320
+        assert sorted(history, key=lambda p: p.step) == sorted(history, key=lambda p: p.timestamp)
+        accuracies = client.get_metric_history(run.info.run_id, "epoch/test_accuracy")
+        assert {point.step: point.value for point in accuracies} == {e: r.test.accuracy for e, r in reports.items()}
+
+
+def test_final_metrics_equal_the_metrics_module(tracked: Tracked) -> None:
+    samples = tracked.study.samples
+    for key, run in children_of(tracked.home).items():
+        result = tracked.finished[key].result
+        assert result is not None
+        scores = scores_on_test(result, samples.y, samples.classes)
+        for name in METRICS:
+            assert run.data.metrics[f"test/{name}"] == scores.estimate(name).mean
+            assert run.data.metrics[f"test/{name}_spread"] == scores.estimate(name).spread
+        recalls = [run.data.metrics[f"test_recall/{name}"] for name in samples.class_names]
+        assert recalls == scores.per_class.recall.tolist()
+        assert run.data.metrics["objective"] == tracked.finished[key].row.mean
+
+
+def test_a_trial_leaves_its_pictures_and_numbers(tracked: Tracked, tmp_path: Path) -> None:
+    run = children_of(tracked.home)["search", 1]
+
+    assert artifacts_of(tracked.home, run) == {
+        "config.yaml", "confusion.png", "confusion.json", "loss_histograms.png", "loss_histograms.json", "history.npz",
+        "removals.csv", "training_curves.png",
+    }  # fmt: skip
+    folder = Path(client_of(tracked.home).download_artifacts(run.info.run_id, "", str(tmp_path)))
+    result = tracked.finished["search", 1].result
+    assert result is not None
+    history = np.load(folder / "history.npz")
+    assert len(history["train_loss_0_1"]) == result.networks[1].epochs + 1
+    assert history["train_loss_0_1"].tolist() == result.networks[1].train_loss.tolist()
+    removed = list(csv.DictReader((folder / "removals.csv").read_text().splitlines()))
+    assert len(removed) == sum(len(r.removed) for n in result.networks for r in n.removals) > 0
+    assert np.sum(json.loads((folder / "confusion.json").read_text())["total"]) == 2 * 60
+    assert (folder / "loss_histograms.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_study_leaves_its_ranking_answer_splits_and_pictures(tracked: Tracked, tmp_path: Path) -> None:
+    parent = parent_of(tracked.home)
+
+    assert artifacts_of(tracked.home, parent) == {
+        "sweep.yaml", "trials.csv", "answer.txt", "split.json", "confirmed.json", "best_so_far.png", "slices.png",
+        "parallel_coordinates.html",
+    }  # fmt: skip
+    folder = Path(client_of(tracked.home).download_artifacts(parent.info.run_id, "", str(tmp_path)))
+    split = json.loads((folder / "split.json").read_text())
+    assert len(split["class_counts"]) == 4
+    assert sum(split["class_counts"][0]["train"]) + sum(split["class_counts"][0]["test"]) == 60
+    ranking = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
+    assert [row["rank"] for row in ranking] == ["1", "2", "3"]
+    assert [float(r["accuracy"]) for r in ranking] == sorted([float(r["accuracy"]) for r in ranking], reverse=True)
+    assert "Ended by run_cap: 3 trials." in (folder / "answer.txt").read_text()
+    assert "On fresh splits" in parent.data.tags["mlflow.note.content"]
+    assert set(parent.data.metrics) >= {"search/best_so_far", "confirmed/base"}
+
+
+def test_recording_again_changes_nothing(tracked: Tracked) -> None:
+    def state() -> tuple[int, list[Run]]:
+        return metric_rows(tracked.home), [run.info.run_id for run in runs_of(tracked.home)]
+
+    before = state()
+    with open_study(tracked.study.spec, tracked.study.samples, tracked.home) as study:
+        tracker = tracker_of(study, tracked.home)
+        for event in tracked.events:
+            if not isinstance(event, TrialStarted):
+                tracker.record(event)
+        for run in children_of(tracked.home).values():  # as if each had been killed just before its end
+            client_of(tracked.home).update_run(run.info.run_id, status="RUNNING")
+        tracker = tracker_of(study, tracked.home)
+        assert tracker.missing(study.store.rows()) == [0, 1, 2]
+        for event in tracked.events:
+            tracker.record(event)
+        finish(study, tracker, tracked.events)
+
+    assert state() == before
+    assert {run.info.status for run in runs_of(tracked.home)} == {"FINISHED"}
+
+
+def test_importance_is_kept_once_there_are_enough_trials(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    with opened(home, tmp_path, MANY) as (study, _):
+        deque(run_study(study, device=choose_device("cpu")), maxlen=0)
+        tracker = tracker_of(study, home)
+        finish(study, tracker, [])
+
+    assert {"importance.png", "importance.json"} < artifacts_of(home, parent_of(home))
+
+
+def test_deleted_and_unfinished_runs_are_caught_up(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    with opened(home, tmp_path) as (study, tracker):
+        events = follow(study, tracker)
+        finish(study, tracker, events)
+        rows = metric_rows(home)
+        client, before = client_of(home), children_of(home)
+        client.delete_run(before["search", 1].info.run_id)
+        client.update_run(before["search", 2].info.run_id, status="RUNNING")
+
+        later = tracker_of(study, home)
+        missing = later.missing(study.store.rows())
+        for event in replay(study, missing):
+            later.record(event)
+
+        assert missing == [1, 2]
+        after = children_of(home)
+        assert after["search", 1].info.run_id != before["search", 1].info.run_id
+        assert after["search", 1].data.metrics == before["search", 1].data.metrics
+        assert after["search", 1].data.params == before["search", 1].data.params
+        assert {run.info.status for run in after.values()} == {"FINISHED"}
+        deleted_rows = sum(
+            len(client.get_metric_history(after["search", 1].info.run_id, k)) for k in after["search", 1].data.metrics
+        )
+        assert metric_rows(home) == rows + deleted_rows
+
+
+def test_children_follow_when_the_parent_run_was_deleted(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    with opened(home, tmp_path, ["run_cap=1", "train.epochs=6"]) as (study, tracker):
+        follow(study, tracker)
+        client_of(home).delete_run(tracker.parent_run)
+
+        later = tracker_of(study, home)
+        for event in replay(study, later.missing(study.store.rows())):
+            later.record(event)
+
+        assert children_of(home)["search", 0].data.tags["mlflow.parentRunId"] == later.parent_run
+
+
+def test_an_interrupted_run_leaves_nothing_running_and_is_reused_on_resume(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    with opened(home, tmp_path) as (study, tracker):
+        events = follow(study, tracker, until=lambda e: isinstance(e, EpochReported) and e.trial.number == 1)
+        finish(study, tracker, events, status="KILLED")
+        parent, interrupted = parent_of(home), children_of(home)
+        assert {run.info.status for run in runs_of(home)} <= {"KILLED", "FINISHED"}
+        assert interrupted["search", 1].info.status == "KILLED"
+        assert "Interrupted" in parent.data.tags["mlflow.note.content"]
+
+    with opened(home, tmp_path) as (study, tracker):
+        assert tracker.parent_run == parent.info.run_id
+        events = follow(study, tracker)
+        finish(study, tracker, events)
+
+    assert {run.info.status for run in runs_of(home)} == {"FINISHED"}
+    assert children_of(home)["search", 1].info.run_id == interrupted["search", 1].info.run_id
+
+
+def test_a_run_killed_before_its_settings_were_written_gets_them_on_resume(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    with opened(home, tmp_path, ["run_cap=1"]) as (study, tracker):
+        client = client_of(home)
+        tags = {"fer.study": "tiny", "fer.role": "trial", "fer.stage": "search", "fer.trial": "0",
+                "mlflow.parentRunId": tracker.parent_run}  # fmt: skip
+        bare = client.create_run(tracker.experiment, tags=tags, run_name="base")
+
+        follow(study, tracker_of(study, home))
+
+    run = children_of(home)["search", 0]
+    assert run.info.run_id == bare.info.run_id
+    assert run.data.params["train.epochs"] == "30"
+
+
+def test_a_raised_run_cap_goes_on_in_the_same_parent_run(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    for cap in (1, 2):
+        with opened(home, tmp_path, [f"run_cap={cap}", "train.epochs=6"]) as (study, tracker):
+            finish(study, tracker, follow(study, tracker))
+
+    assert len(children_of(home)) == 2
+    assert parent_of(home).info.status == "FINISHED"
+
+
+def test_pruned_trials_are_killed_and_failed_ones_failed(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    with opened(home, tmp_path, ["run_cap=1", "train.epochs=6"]) as (study, tracker):
+        events = follow(study, tracker)
+        (finished,) = [e for e in events if isinstance(e, TrialFinished)]
+        tracker.record(ended(finished, 1, "pruned"))
+        tracker.record(ended(finished, 2, "failed"))
+        rows = study.store.rows()
+        pruned_row = ended(finished, 1, "pruned").row
+
+        assert tracker.missing([*rows, pruned_row]) == []
+    children = children_of(home)
+    assert children["search", 1].info.status == "KILLED"
+    assert children["search", 2].info.status == "FAILED"
+    assert children["search", 2].data.tags["fer.note"] == "no luck"
+    assert artifacts_of(home, children["search", 2]) == {"config.yaml", "failure.txt"}
+
+
+def test_an_interrupted_trial_that_is_pruned_later_is_not_taken_for_written(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    with opened(home, tmp_path, ["run_cap=1", "train.epochs=6"]) as (study, tracker):
+        events = follow(study, tracker)
+        (finished,) = [e for e in events if isinstance(e, TrialFinished)]
+        pruned = ended(finished, 1, "pruned")
+        tracker.record(TrialStarted(pruned.trial, 5))
+        finish(study, tracker, [], status="KILLED")
+
+        later = tracker_of(study, home)
+        assert later.missing([pruned.row]) == [1]
+        later.record(pruned)
+
+    assert "test/accuracy" in children_of(home)["search", 1].data.metrics
+
+
+def ended(event: TrialFinished, number: int, state: str) -> TrialFinished:
+    """The same trial under another number, ended otherwise."""
+    failed = state == "failed"
+    row = replace(event.row, number=number, state=state, mean=None if failed else event.row.mean, note="no luck")  # type: ignore[arg-type]
+    failure = TrialFailure(number, "error", "no luck", "Traceback") if failed else None
+    return TrialFinished(replace(event.trial, number=number), row, None if failed else event.result, failure)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("An/ger", "100 %", "Fröhlich", "悲しい", "a.b", "..", ""),
+        ("a/b", "a_b", "a%b", "x" * 300, "O'Brien", '"quoted"', "new\nline"),
+    ],
+)
+def test_class_names_cannot_break_metric_keys(tmp_path: Path, names: tuple[str, ...]) -> None:
+    home = new_home(tmp_path)
+    spec, samples = tiny(tmp_path, ["run_cap=1", "train.epochs=6"], class_names=names)
+    with open_study(spec, samples, home) as study:
+        tracker = tracker_of(study, home)
+        finish(study, tracker, follow(study, tracker))
+
+    recalls = [key for key in children_of(home)["search", 0].data.metrics if key.startswith("test_recall/")]
+    assert len(recalls) == 7
+
+
+def test_a_deleted_experiment_is_explained(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    client = client_of(home)
+    client.delete_experiment(client.create_experiment("tiny"))
+
+    deleted = r"'tiny' was deleted in the UI but its name is still taken\. Restore it"
+    with pytest.raises(TrackingError, match=deleted), opened(home, tmp_path):
+        pass
