@@ -69,9 +69,12 @@ def run(  # noqa: PLR0917 (typer passes by name)
 ) -> None:
     """Run a sweep, or resume it: the same command again goes on where it stopped."""
     try:
+        from fer_sweep.spec import load_sweep
+
+        spec = load_sweep(file, overrides or [])  # first, so that a mistake in the file is told at once
         from fer_sweep.cli.run import run_sweep
 
-        code = run_sweep(file, overrides or [], branch=branch, tracking_uri=tracking_uri, home=home, as_json=as_json)
+        code = run_sweep(spec, branch=branch, tracking_uri=tracking_uri, home=home, as_json=as_json)
     except KeyboardInterrupt:
         for again in (signal.SIGINT, signal.SIGTERM):  # all is written; what is left is to leave
             signal.signal(again, signal.SIG_IGN)
@@ -88,9 +91,12 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Say what a sweep would do, without doing it: space, splits, networks, and time from a short measured probe."""
+    from fer_sweep.spec import load_sweep
+
+    spec = load_sweep(file, overrides or [])
     from fer_sweep.cli.plan import show_plan
 
-    show_plan(file, overrides or [], trials=trials, as_json=as_json)
+    show_plan(spec, trials=trials, as_json=as_json)
 
 
 @app.command()

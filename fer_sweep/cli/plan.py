@@ -1,21 +1,18 @@
 """fer-sweep plan: what a sweep would do, and for how long."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from fer_sweep.cli.console import err, out
 from fer_sweep.data import Samples, Split, load_samples, make_split
-from fer_sweep.spec import SweepSpec, load_sweep
+from fer_sweep.spec import SweepSpec
 from fer_sweep.study.plan import Plan, make_plan
 from fer_sweep.study.summary import describe
 from fer_sweep.training.trials import choose_device
 
 
-def show_plan(file: Path, overrides: Sequence[str], *, trials: int, as_json: bool) -> None:
+def show_plan(spec: SweepSpec, *, trials: int, as_json: bool) -> None:
     """Print the plan of a sweep."""
-    spec = load_sweep(file, overrides)
     samples = load_samples(spec.data)
     split = make_split(samples, spec.protocol)
     with err.status("measuring the speed of this machine"):

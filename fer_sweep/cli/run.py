@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,7 @@ from fer_sweep.cli.console import err, out
 from fer_sweep.cli.progress import StudyProgress
 from fer_sweep.data import load_samples
 from fer_sweep.errors import TrackingError
-from fer_sweep.spec import load_sweep
+from fer_sweep.spec import SweepSpec
 from fer_sweep.study.base import planned_trials
 from fer_sweep.study.events import StudyFinished
 from fer_sweep.study.home import DEFAULT_HOME, Home
@@ -27,11 +26,8 @@ from fer_sweep.training.trials import choose_device
 NO_VALID_TRIAL = 3
 
 
-def run_sweep(
-    file: Path, overrides: Sequence[str], *, branch: bool, tracking_uri: str | None, home: Path, as_json: bool
-) -> int:
+def run_sweep(spec: SweepSpec, *, branch: bool, tracking_uri: str | None, home: Path, as_json: bool) -> int:
     """Run or resume a sweep. Returns the exit code."""
-    spec = load_sweep(file, overrides)
     samples = load_samples(spec.data)
     for warning in samples.warnings:
         err.print(f"warning: {warning}", style="yellow", soft_wrap=True)

@@ -9,7 +9,6 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 
 import numpy as np
-import torch
 
 from fer_sweep.data import Samples, Split, make_split
 from fer_sweep.spec import SweepSpec, apply
@@ -22,7 +21,7 @@ from fer_sweep.study.statistics import corrected_comparison, holm
 from fer_sweep.training.metrics import Scores, scores_on_test
 from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
 from fer_sweep.training.seeds import derive_seed
-from fer_sweep.training.trials import TrialRequest, run_trials
+from fer_sweep.training.trials import Device, TrialRequest, run_trials
 
 
 def fresh_split(spec: SweepSpec, samples: Samples) -> Split:
@@ -33,7 +32,7 @@ def fresh_split(spec: SweepSpec, samples: Samples) -> Split:
 
 
 def confirm(
-    spec: SweepSpec, samples: Samples, rows: Sequence[TrialRow], *, files: StudyFiles, device: torch.device
+    spec: SweepSpec, samples: Samples, rows: Sequence[TrialRow], *, files: StudyFiles, device: Device
 ) -> Generator[Event, None, tuple[Confirmed, ...]]:
     """Run the base and the top_k best other configurations on fresh splits. Returns them, best first.
 
@@ -77,7 +76,7 @@ def _train(
     split: Split,
     *,
     files: StudyFiles,
-    device: torch.device,
+    device: Device,
 ) -> Generator[Event, None, TrialResult | None]:
     seed = derive_seed(spec.seed, "confirm", trial.number)
     yield TrialStarted(trial, seed)

@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import optuna
-import torch
 
 from fer_sweep.data import Samples, Split
 from fer_sweep.spec import SweepSpec, grid_size
@@ -17,7 +16,7 @@ from fer_sweep.study.proposals import Proposer
 from fer_sweep.study.sampling import STARTUP_TRIALS
 from fer_sweep.study.search import trials_at_once
 from fer_sweep.training.records import EpochReport
-from fer_sweep.training.trials import TrialRequest, run_trials
+from fer_sweep.training.trials import Device, TrialRequest, run_trials
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def first_configurations(spec: SweepSpec, count: int, *, at_once: int) -> tuple[
 
 
 def make_plan(
-    spec: SweepSpec, samples: Samples, split: Split, *, device: torch.device, first: int, probe_seconds: float = 2.0
+    spec: SweepSpec, samples: Samples, split: Split, *, device: Device, first: int, probe_seconds: float = 2.0
 ) -> Plan:
     """Plan a sweep. Trains copies of the base for about `probe_seconds` to measure the speed here and now."""
     trials = planned_trials(spec)
@@ -75,9 +74,7 @@ def make_plan(
     )
 
 
-def _probe(
-    spec: SweepSpec, samples: Samples, split: Split, *, device: torch.device, copies: int, seconds: float
-) -> float:
+def _probe(spec: SweepSpec, samples: Samples, split: Split, *, device: Device, copies: int, seconds: float) -> float:
     """Network-epochs per second of the base, `copies` of it trained side by side as the search would."""
     requests = [TrialRequest(number, spec.base, number) for number in range(copies)]
     networks = copies * len(split.folds)

@@ -12,7 +12,6 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
-import torch
 from optuna.trial import TrialState
 
 from fer_sweep.data import Samples, Split
@@ -31,7 +30,7 @@ from fer_sweep.study.store import StudyStore
 from fer_sweep.training.metrics import objective_scores
 from fer_sweep.training.records import EpochReport, Record, TrialFailure, TrialResult
 from fer_sweep.training.seeds import derive_seed
-from fer_sweep.training.trials import TrialRequest, run_trials
+from fer_sweep.training.trials import Device, TrialRequest, run_trials
 
 NETWORKS_AT_ONCE = {"cpu": 32, "cuda": 512}
 """`trials_at_once: auto` asks for as many trials as make about this many networks, but at most MOST_AT_ONCE: a larger
@@ -63,7 +62,7 @@ class Search:
         *,
         store: StudyStore,
         files: StudyFiles,
-        device: torch.device,
+        device: Device,
     ) -> None:
         self._spec, self._samples, self._split = spec, samples, split
         self._store, self._files, self._device = store, files, device
@@ -252,7 +251,7 @@ class Search:
         return TrialFinished(proposal.trial, self._store.row(proposal.trial.number), None, failure=failure)
 
 
-def trials_at_once(spec: SweepSpec, split: Split, device: torch.device) -> int:
+def trials_at_once(spec: SweepSpec, split: Split, device: Device) -> int:
     """How many trials are asked together and trained as one program."""
     if isinstance(spec.resources.trials_at_once, int):
         return spec.resources.trials_at_once

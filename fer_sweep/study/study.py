@@ -4,8 +4,6 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 
-import torch
-
 from fer_sweep.data import Samples, Split, make_split
 from fer_sweep.spec import SweepSpec
 from fer_sweep.study.confirm import confirm
@@ -14,6 +12,7 @@ from fer_sweep.study.home import Home, StudyFiles
 from fer_sweep.study.lock import coordinator_lock
 from fer_sweep.study.search import Search
 from fer_sweep.study.store import StudyStore, identity, open_storage
+from fer_sweep.training.trials import Device
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def open_study(spec: SweepSpec, samples: Samples, home: Home, *, branch: bool = 
             yield OpenStudy(spec, samples, split, store, files)
 
 
-def run_study(study: OpenStudy, *, device: torch.device) -> Generator[Event, None, None]:
+def run_study(study: OpenStudy, *, device: Device) -> Generator[Event, None, None]:
     """Run the search to its caps, confirm if the sweep file asks for it, and say how it ended."""
     search = Search(study.spec, study.samples, study.split, store=study.store, files=study.files, device=device)
     reason = ""

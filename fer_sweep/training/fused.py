@@ -40,6 +40,7 @@ class FusedPopulation:
 
     def advance(self, epochs: int) -> None:
         """Run `epochs` epochs without looking at anything."""
+        assert self.epoch + epochs <= self._networks[0].history.shape[1], "more epochs than were announced"
         self._each(lambda network: network.train_for(self.epoch, epochs))
         self.epoch += epochs
 

@@ -13,6 +13,8 @@ Shape letters: D features, H hidden units, C classes, all padded; `classes` is t
 Fast-math goes without `nnan` and `ninf`: a diverged network must say so.
 """
 
+# ruff: noqa: PLR0917 (compiled functions take plain arrays and numbers, many of them, and a keyword costs as much to read)
+
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -49,13 +51,13 @@ R = TypeVar("R")
 def _compiled(*fastmath: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Numba's njit, which keeps compiled code beside this file, or in the user's cache folder where that is read-only,
     or, where there is neither, nowhere."""
-    options = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", *fastmath}}
+    flags = {"contract", *fastmath}
 
     def compile_lazily(function: Callable[P, R]) -> Callable[P, R]:
         try:
-            return njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+            return njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function)
         except RuntimeError:  # "cannot cache function: no locator available"
-            return njit(**options)(function)  # type: ignore[no-any-return]
+            return njit(nogil=True, error_model="numpy", fastmath=flags)(function)
 
     return compile_lazily
 
@@ -129,8 +131,8 @@ def tiling(n: int) -> tuple[int, int]:
 
 @_compiled()
 def _rectify(units: Floats) -> None:
-    """ReLU by a factor of 0 or 1, which leaves NaN as it is. A choice between 0 and the unit itself would be compiled to
-    a conditional store, which is ten times slower."""
+    """ReLU by a factor of 0 or 1, which leaves NaN as it is. A choice between 0 and the unit itself would be compiled
+    to a conditional store, which is ten times slower."""
     for t in range(len(units)):
         units[t] *= _ZERO if units[t] < _ZERO else _ONE
 
@@ -139,7 +141,7 @@ def _rectify(units: Floats) -> None:
 def _forward(
     weights: Floats, x: Floats, at: int, hidden: Floats, logits: Floats, d: int, h: int, c: int, m: int
 ) -> None:
-    """Hidden activations (H, TILE) and logits (C, TILE) of the first m columns of the tile of `x` that begins at `at`."""
+    """Hidden activations (H, TILE) and logits (C, TILE) of the first m columns of the tile that begins at x[at]."""
     output = h * d + h
     for k in range(c):
         _fill(logits[k * TILE : k * TILE + m], weights[output + c * h + k])

@@ -34,6 +34,9 @@ from fer_sweep.training.records import (
 )
 from fer_sweep.training.seeds import derive_seed
 
+Device = torch.device
+"""Where trials train, for floors that pass it on and need not know torch."""
+
 OBSERVATIONS = 200
 """A trial is looked at (accuracies, loss histogram, report) at most about this many times, at even distances."""
 

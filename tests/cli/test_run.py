@@ -1,5 +1,7 @@
 import json
-import socket
+import re
+import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from typer.testing import CliRunner, Result
 from fer_sweep.cli.app import app
 from fer_sweep.errors import FerSweepError, StudyError, TrackingError
 from fer_sweep.study.home import Home
+from fer_sweep.tracking.tracker import Tracker
 from tests.cli.commands import FER_SWEEP, environment, fer_sweep
 from tests.tracking.studies import TINY, children_of, client_of, new_home, runs_of, write_tiny
 from tests.tracking.test_client import free_port
@@ -79,7 +82,7 @@ def test_a_wrong_file_ends_with_2_and_every_problem(tmp_path: Path) -> None:
 def test_a_study_without_a_valid_trial_ends_with_3(tmp_path: Path) -> None:
     home, file = new_home(tmp_path), write_tiny(tmp_path)
 
-    done = invoke("run", file, "--home", home.root, *SHORT, "--set", "train.learning_rate=1e30",
+    done = invoke("run", file, "--home", home.root, *SHORT, "--set", "train.learning_rate=1000",
                   "--set", "train.optimizer=sgd", "--set", "parameters={}")  # fmt: skip
 
     assert done.exit_code == 3
@@ -100,8 +103,6 @@ def test_an_unreachable_server_ends_with_4(tmp_path: Path) -> None:
 
 def test_a_store_that_stops_answering_does_not_stop_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store is taken away between two trials, and given back for the second run."""
-    from fer_sweep.tracking.tracker import Tracker
-
     home, file = new_home(tmp_path), write_tiny(tmp_path)
     record = Tracker.record
 
@@ -162,6 +163,32 @@ def test_another_tracking_store_keeps_its_files_in_the_home(tmp_path: Path) -> N
     assert client_of(other).get_experiment_by_name("tiny") is not None
 
 
-def test_a_free_port_is_free() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", free_port()))
+@pytest.mark.skipif(shutil.which("script") is None, reason="script (util-linux) is not installed")
+def test_a_terminal_shows_bars_and_keeps_only_finished_lines(tmp_path: Path) -> None:
+    home, file, log = new_home(tmp_path), write_tiny(tmp_path), tmp_path / "terminal.log"
+    command = shlex.join([*FER_SWEEP, "run", str(file), "--home", str(home.root), *SHORT, "--set", "train.epochs=300"])
+
+    subprocess.run(
+        ["script", "-qec", command, str(log)],
+        check=True, stdout=subprocess.DEVNULL, env=environment(COLUMNS="60", TERM="xterm"), timeout=120,
+    )  # fmt: skip
+
+    text = log.read_text(errors="replace")
+    assert "trials" in text
+    assert re.search(r"epochs of (trial 0|2 trials)", text)
+    assert "\x1b[?25h" in text  # the cursor is back
+    after_the_bars = text.rpartition("\x1b[?25h")[2]
+    assert "━" not in after_the_bars
+    assert "Best of the search" in re.sub(r"\x1b\[[0-9;]*m", "", after_the_bars).replace("\r\n", " ")
+
+
+def test_no_color_and_a_narrow_width_are_respected(tmp_path: Path) -> None:
+    home, file = new_home(tmp_path), write_tiny(tmp_path)
+
+    done = fer_sweep("run", file, "--home", home.root, *SHORT, NO_COLOR="1", COLUMNS="60")
+
+    assert "\x1b" not in done.stdout + done.stderr
+    table, _, _ = done.stdout.partition("Browse it")
+    assert max(map(len, table.splitlines())) <= 60
+    finished = [line for line in done.stderr.splitlines() if " complete " in line]
+    assert [line.split(" complete")[0] for line in finished] == ["base", "trial 1"]

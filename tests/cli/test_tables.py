@@ -5,10 +5,12 @@ import pytest
 from rich.console import Console
 
 from fer_sweep.cli.tables import print_result, short_names
+from fer_sweep.spec import load_sweep
 from fer_sweep.study.events import Confirmed, Trial
 from fer_sweep.study.statistics import Comparison
 from fer_sweep.study.summary import Summary
 from fer_sweep.training.metrics import Estimate
+from tests.cli.commands import ROOT
 from tests.tracking.factories import trial_rows
 
 ROWS = tuple(trial_rows(30))
@@ -71,11 +73,8 @@ def test_a_study_without_a_finished_trial_has_no_empty_table() -> None:
 
 
 def test_the_confirmation_shows_difference_interval_and_p() -> None:
-    from fer_sweep.spec import load_sweep
-    from tests.cli.commands import ROOT
-
     config = load_sweep(ROOT / "sweeps" / "quickstart.yaml").base
-    comparison = Comparison(difference=0.0123, low=0.001, high=0.0236, p=0.02, p_holm=0.0312, n=20)
+    comparison = Comparison(difference=0.0123, low=0.001, high=0.0236, p=0.02, p_holm=0.0312, spread=0.02, n=20)
     confirmed = (
         Confirmed(Trial("confirm", 7, config, {"removal.alpha": 0.5}), Estimate(0.5, 0.01, 20), comparison),
         Confirmed(Trial("confirm", 0, config, {}), Estimate(0.4877, None, 20), None),

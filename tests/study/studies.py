@@ -1,17 +1,18 @@
 """Small studies that train for real in milliseconds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 import torch
 
 from fer_sweep.data import load_samples
 from fer_sweep.spec import SweepSpec
-from fer_sweep.study.events import Event, TrialFinished
+from fer_sweep.study.events import Event, SearchEnded, StudyFinished, TrialFinished
 from fer_sweep.study.home import Home
 from fer_sweep.study.rows import TrialRow
 from fer_sweep.study.store import open_storage
@@ -21,6 +22,9 @@ CPU = torch.device("cpu")
 DATA = {"source": "synthetic_features", "samples": 60, "persons": 10, "features": 4, "separation": 4.0}
 RATE = {"distribution": "log_uniform_values", "min": 1e-3, "max": 1e-1}
 UNITS = {"distribution": "categorical", "values": [2, 4, 6]}
+SGD = {"epochs": 10, "learning_rate": 0.01, "optimizer": "sgd"}
+DIVERGES = {"distribution": "categorical", "values": [0.0, 1e30]}
+"""Of train.weight_decay, with SGD."""
 
 
 def sweep(parameters: Mapping[str, Mapping[str, Any]] | None = None, **changes: Any) -> SweepSpec:
@@ -84,3 +88,19 @@ def rows(spec: SweepSpec, root: Path) -> list[TrialRow]:
 
 def finished(events: list[Event]) -> list[TrialFinished]:
     return [event for event in events if isinstance(event, TrialFinished)]
+
+
+def ended(events: Sequence[object]) -> list[TrialRow]:
+    """The rows that the study ends with."""
+    (end,) = [event for event in events if isinstance(event, StudyFinished)]
+    return list(end.rows)
+
+
+def reason(events: Sequence[object]) -> str:
+    (end,) = [event for event in events if isinstance(event, SearchEnded)]
+    return end.reason
+
+
+def content(found: Sequence[TrialRow]) -> list[tuple[Any, ...]]:
+    """All that must not depend on interruptions."""
+    return [(r.number, r.state, dict(r.assignments), pytest.approx(r.mean, abs=1e-6), r.n, r.note) for r in found]
