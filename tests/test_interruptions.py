@@ -25,7 +25,7 @@ KILLS = int(os.environ.get("FER_KILLS", "6"))
 CAP = 8
 SHORT = ["--set", "protocol.repeats=1", "--set", "resources.trials_at_once=3"]
 LONG = [*SHORT, "--set", f"run_cap={CAP}"]
-FEW = 5
+FEW = 4
 BRIEF = [*SHORT, "--set", f"run_cap={FEW}"]
 
 

@@ -8,7 +8,8 @@ import numpy.typing as npt
 import torch
 
 from fer_sweep.models.mlp import initial_weights
-from fer_sweep.spec.trial import MlpModel
+from fer_sweep.spec.trial import MlpModel, TrainConfig
+from fer_sweep.training.fused import FusedPopulation
 from fer_sweep.training.metrics import confusion_matrix, metric_values
 from fer_sweep.training.network_run import Ending, Network, NetworkRun, with_shadow
 from fer_sweep.training.population import Member, Population
@@ -44,7 +45,8 @@ class Cohort:
         self._idle_share = IDLE_SHARE[device.type]
         epochs = max(run.last_epoch for run in self._rows)
         members = [_member(run.network, classes) for run in self._rows]
-        self._population = Population(members, classes=classes, epochs=epochs, device=device)
+        engine = FusedPopulation if _is_fused(members[0].train, device) else Population
+        self._population: Population | FusedPopulation = engine(members, classes=classes, epochs=epochs, device=device)
         self._attend()
 
     def advance_and_observe(self, epoch: int, trials: Container[int]) -> None:
@@ -147,8 +149,9 @@ def _member(network: Network, classes: int) -> Member:
 
 
 def form_cohorts(networks: Sequence[Network], *, classes: int, device: torch.device, workers: int) -> Iterator[Cohort]:
-    """Group networks that can train together: one optimizer and batch size, similar widths (narrower ones are padded),
-    as many as the cache (or the GPU) likes, and no more than leaves every one of `workers` something to do."""
+    """Group networks that can train together: one optimizer and batch size, no more than leaves every one of `workers`
+    something to do, and for the batched engine similar widths (narrower ones are padded) and as many as the cache (or
+    the GPU) likes."""
     limit = CUDA_BYTES if device.type == "cuda" else CPU_BYTES
     most = -(-len(networks) // workers)
     ordered = sorted(networks, key=lambda n: (*_kind(n), _width(n)))  # stable: networks of a trial stay together
@@ -157,11 +160,17 @@ def form_cohorts(networks: Sequence[Network], *, classes: int, device: torch.dev
         for network in alike:
             bytes_with = 4 * (len(batch) + 1) * _width(network) * len(network.data.train.y)
             too_wide = batch and _width(network) > 1.25 * _width(batch[0]) + 8
-            if batch and (len(batch) >= most or bytes_with > limit or too_wide):
+            misfit = not _is_fused(network.config.train, device) and (bytes_with > limit or too_wide)
+            if batch and (len(batch) >= most or misfit):
                 yield Cohort(batch, classes=classes, device=device)
                 batch = []
             batch.append(network)
         yield Cohort(batch, classes=classes, device=device)
+
+
+def _is_fused(train: TrainConfig, device: torch.device) -> bool:
+    """Whether the compiled engine trains it: full batches on the CPU."""
+    return device.type == "cpu" and train.batch_size == "full"
 
 
 def _kind(network: Network) -> tuple[str, str]:

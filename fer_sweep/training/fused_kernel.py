@@ -103,23 +103,11 @@ def _sum_products(g: Floats, at: int, down: int, along: int, a: Floats, i: int, 
     for t in range(m):
         b0, b1, b2, b3 = b[t], b[TILE + t], b[2 * TILE + t], b[3 * TILE + t]
         a0, a1 = a[t], a[TILE + t]
-        s00 += a0 * b0
-        s01 += a0 * b1
-        s02 += a0 * b2
-        s03 += a0 * b3
-        s10 += a1 * b0
-        s11 += a1 * b1
-        s12 += a1 * b2
-        s13 += a1 * b3
-    g[at] += s00
-    g[at + along] += s01
-    g[at + 2 * along] += s02
-    g[at + 3 * along] += s03
-    at += down
-    g[at] += s10
-    g[at + along] += s11
-    g[at + 2 * along] += s12
-    g[at + 3 * along] += s13
+        s00, s01, s02, s03 = s00 + a0 * b0, s01 + a0 * b1, s02 + a0 * b2, s03 + a0 * b3
+        s10, s11, s12, s13 = s10 + a1 * b0, s11 + a1 * b1, s12 + a1 * b2, s13 + a1 * b3
+    for column, upper, lower in ((0, s00, s10), (1, s01, s11), (2, s02, s12), (3, s03, s13)):
+        g[at + column * along] += upper
+        g[at + down + column * along] += lower
 
 
 @_compiled()
@@ -161,12 +149,11 @@ def _forward(
 def _softmax(z: Floats, top: Floats, total: Floats, classes: int, m: int) -> None:
     """Logits (C, TILE) become exp(logit - top), where `top` is the largest of a sample and `total` their sum."""
     for t in range(m):
-        top[t] = z[t]
+        top[t], total[t] = z[t], _ZERO
     for k in range(1, classes):
         row = z[k * TILE : k * TILE + m]
         for t in range(m):
             top[t] = max(top[t], row[t])
-    _fill(total[:m], _ZERO)
     for k in range(classes):
         row = z[k * TILE : k * TILE + m]
         for t in range(m):
@@ -237,14 +224,11 @@ def _update(
     step: int,
 ) -> None:  # fmt: skip
     """One step of the optimizer as torch.optim defines it. step: 1 for the first."""
-    if decay > 0.0 and optimizer == ADAMW:
-        rest = np.float32(1.0 - rate * decay)
+    if decay > 0.0:  # AdamW shrinks the weights themselves, the others add the decay to the gradient
+        rest, share = (1.0 - rate * decay, 0.0) if optimizer == ADAMW else (1.0, decay)
         for i in range(len(w)):
-            w[i] *= rest
-    elif decay > 0.0:
-        share = np.float32(decay)
-        for i in range(len(w)):
-            g[i] += share * w[i]
+            g[i] += np.float32(share) * w[i]
+            w[i] *= np.float32(rest)
     if optimizer == SGD:
         kept, size = np.float32(momentum), np.float32(rate)
         for i in range(len(w)):

@@ -106,7 +106,7 @@ class Population:
 
     def errors(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Per-sample cross-entropy and half sum of squared errors of the current networks, (P, N) each, on all
-        training samples; padding is zero."""
+        training samples; what stands in the padding means nothing."""
         work = self._work_full
         log_probabilities = self._forward(self._x, work).log_softmax(-1)
         cross_entropy = -(log_probabilities * self._targets).sum(-1)

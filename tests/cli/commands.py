@@ -15,8 +15,9 @@ Finished = subprocess.CompletedProcess[str]
 
 
 def environment(**extra: str) -> Mapping[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR", "MLFLOW_TRACKING_URI")}
-    return {**kept, "FORCE_COLOR": "", "PYTHONWARNINGS": "ignore", **extra}
+    unwanted = ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "MLFLOW_TRACKING_URI")
+    kept = {k: v for k, v in os.environ.items() if k not in unwanted}
+    return {**kept, "PYTHONWARNINGS": "ignore", **extra}
 
 
 def fer_sweep(*arguments: object, **extra: str) -> Finished:

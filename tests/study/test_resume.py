@@ -32,7 +32,7 @@ INTERRUPTED: dict[str, dict[str, Any]] = {
     "eight at a time": {"method": "qmc", "resources": {"trials_at_once": 8}},
     "modelled and pruned": {
         "method": "bayes",
-        "run_cap": 15,
+        "run_cap": 13,
         "early_terminate": {"type": "median"},
         "resources": {"trials_at_once": 4},
     },
@@ -69,7 +69,7 @@ def test_an_interrupted_search_ends_as_an_uninterrupted_one(
 ) -> None:
     spec, (expected, length) = interrupted(name), uninterrupted[name]
     root = tmp_path_factory.mktemp("cut")
-    for cut in data.draw(st.lists(st.integers(1, length), min_size=1, max_size=4)):
+    for cut in data.draw(st.lists(st.integers(1, length), min_size=1, max_size=3)):
         run_and_cut(spec, root, cut)
     run(spec, root)
     assert content(rows(spec, root)) == content(expected)

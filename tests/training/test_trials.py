@@ -275,7 +275,7 @@ def test_widths_too_different_do_not_share_a_population(
         original(self, members, **rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(population.Population, "__init__", spy)
-    run([config(hidden=4, epochs=3), config(hidden=200, epochs=3)], samples, split)
+    run([config(hidden=4, epochs=3, batch_size=32), config(hidden=200, epochs=3, batch_size=32)], samples, split)
 
     assert sizes == [2, 2]
 
