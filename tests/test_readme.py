@@ -60,14 +60,13 @@ def test_readme_serve_command_works(environment: dict[str, str]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen(
-        fer_sweep(["serve", "--port", str(port)]), cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    )
-    try:
+    serve = fer_sweep(["serve", "--port", str(port)])
+    with subprocess.Popen(serve, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert any("MLflow is up" in line for line in process.stdout)  # reads no further than that line
-    finally:
-        process.send_signal(signal.SIGINT)
+        try:
+            assert any("MLflow is up" in line for line in process.stdout)  # reads no further than that line
+        finally:
+            process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0
 
 
