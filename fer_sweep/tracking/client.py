@@ -58,7 +58,7 @@ def experiment_id(client: MlflowClient, name: str, artifacts: Path | None) -> st
     existing: Experiment | None = client.get_experiment_by_name(name)
     if existing is None:
         location = None if artifacts is None else (artifacts.absolute() / name).as_uri()
-        # without this tag the UI opens its pages for language models
+        # the kind of experiment, which the UI would otherwise guess
         tags = {"mlflow.experimentKind": "custom_model_development"}
         created: str = client.create_experiment(name, artifact_location=location, tags=tags)
         return created

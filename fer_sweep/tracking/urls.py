@@ -11,4 +11,6 @@ def study_urls(home: Home, server: str) -> Iterator[tuple[str, str]]:
     client = open_client(local_uri(home), home)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     for run in client.search_runs(experiments, filter_string="tags.`fer.role` = 'study'"):
-        yield run.data.tags["fer.study"], f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+        page = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+        # otherwise the UI surrounds it with its pages for language models
+        yield run.data.tags["fer.study"], f"{page}?workflowType=machine_learning"

@@ -73,7 +73,7 @@ def test_the_server_shows_the_study(served: tuple[Started, str], home: Home) -> 
         (run,) = json.load(answer)["runs"]
 
     assert run["info"]["run_name"] == "tiny"
-    assert f"tiny: {url}/#/experiments/{experiment}/runs/{run_id}" in command.stdout
+    assert f"tiny: {url}/#/experiments/{experiment}/runs/{run_id}?workflowType=machine_learning" in command.stdout
     with urllib.request.urlopen(f"{url}/get-artifact?run_id={run_id}&path=answer.txt", timeout=20) as answer:
         assert "Ended by run_cap: 1 trials." in answer.read().decode()
 
