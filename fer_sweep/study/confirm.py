@@ -15,7 +15,7 @@ from fer_sweep.spec import SweepSpec, apply
 from fer_sweep.study.events import Confirmed, EpochReported, Event, Trial, TrialFinished, TrialStarted
 from fer_sweep.study.home import StudyFiles
 from fer_sweep.study.journal import load_result, save_result
-from fer_sweep.study.keys import config_key
+from fer_sweep.study.keys import config_key, trial_seed
 from fer_sweep.study.rows import TrialRow, ranked
 from fer_sweep.study.statistics import corrected_comparison, holm
 from fer_sweep.training.metrics import Scores, scores_on_test
@@ -78,9 +78,8 @@ def _train(
     files: StudyFiles,
     device: Device,
 ) -> Generator[Event, None, TrialResult | None]:
-    seed = derive_seed(spec.seed, "confirm", trial.number)
-    yield TrialStarted(trial, seed)
-    request = TrialRequest(trial.number, trial.config, seed)
+    yield TrialStarted(trial)
+    request = TrialRequest(trial.number, trial.config, trial_seed(spec.seed, trial))
     with closing(run_trials([request], samples, split, device=device)) as records:
         while True:
             try:

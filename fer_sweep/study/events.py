@@ -30,7 +30,6 @@ class TrialStarted:
     """A trial begins (or begins again after a crash)."""
 
     trial: Trial
-    seed: int
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,12 @@ from fer_sweep.study.budget import Budget
 from fer_sweep.study.events import EpochReported, Event, SearchEnded, Trial, TrialFinished, TrialStarted
 from fer_sweep.study.home import StudyFiles
 from fer_sweep.study.journal import load_result, save_result
-from fer_sweep.study.keys import config_key
+from fer_sweep.study.keys import config_key, trial_seed
 from fer_sweep.study.proposals import Proposer
 from fer_sweep.study.pruning import PruningPlan, pruner_for, pruning_plan
 from fer_sweep.study.store import StudyStore
 from fer_sweep.training.metrics import objective_scores
 from fer_sweep.training.records import EpochReport, Record, TrialFailure, TrialResult
-from fer_sweep.training.seeds import derive_seed
 from fer_sweep.training.trials import Device, TrialRequest, run_trials
 
 NETWORKS_AT_ONCE = {"cpu": 32, "cuda": 512}
@@ -47,7 +46,6 @@ class Proposal:
 
     trial: Trial
     key: str
-    seed: int
     problem: str = ""
 
 
@@ -123,12 +121,11 @@ class Search:
         return asked
 
     def _proposal(self, number: int, assignments: Mapping[str, Scalar]) -> Proposal:
-        seed = derive_seed(self._spec.seed, "trial", number)
         try:
             config = apply(self._spec.base, assignments)
         except SpecError as error:
-            return Proposal(Trial("search", number, self._spec.base, assignments), "", seed, problem=str(error))
-        return Proposal(Trial("search", number, config, assignments), config_key(config, self._split.hash), seed)
+            return Proposal(Trial("search", number, self._spec.base, assignments), "", problem=str(error))
+        return Proposal(Trial("search", number, config, assignments), config_key(config, self._split.hash))
 
     # -- trials that need no training --------------------------------------------------------------------------------
 
@@ -180,10 +177,12 @@ class Search:
         if not batch:
             return
         for proposal in batch:
-            yield TrialStarted(proposal.trial, proposal.seed)
+            yield TrialStarted(proposal.trial)
         by_number = {proposal.trial.number: proposal for proposal in batch}
         epochs = self._plan.epochs if self._plan is not None else ()
-        requests = [TrialRequest(p.trial.number, p.trial.config, p.seed, epochs) for p in batch]
+        requests = [
+            TrialRequest(p.trial.number, p.trial.config, trial_seed(self._spec.seed, p.trial), epochs) for p in batch
+        ]
         initial: dict[int, float] = {}
         stop: str | None = None
         self._budget.begin(time.monotonic())

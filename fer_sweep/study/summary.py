@@ -95,11 +95,12 @@ def answer(summary: Summary) -> str:
         if worse and comparison.p_holm < 0.05
         else "The difference lies within the noise: use the base, or measure with more repeats."
     )
+    comparisons = "comparison" if len(others) == 1 else "comparisons"
     return (
         f"On fresh splits, {describe(best.trial.assignments)} reaches {summary.metric} {100 * best.metric.mean:.2f} % "
         f"against the base's {100 * base.metric.mean:.2f} %: {100 * comparison.difference:+.2f} points, 95 % interval "
         f"[{100 * comparison.low:+.2f}, {100 * comparison.high:+.2f}], p = {comparison.p_holm:.2g} (corrected for "
-        f"overlapping training sets and for {len(others)} comparisons, n = {comparison.n} folds). {verdict}"
+        f"overlapping training sets and for {len(others)} {comparisons}, n = {comparison.n} folds). {verdict}"
     )
 
 

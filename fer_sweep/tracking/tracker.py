@@ -14,6 +14,7 @@ from mlflow.entities import Param, Run, RunTag
 from fer_sweep.spec import flatten
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.events import Event, Trial, TrialFinished, TrialStarted
+from fer_sweep.study.keys import trial_seed
 from fer_sweep.study.rows import TrialRow
 from fer_sweep.study.store import identity
 from fer_sweep.study.study import OpenStudy
@@ -71,8 +72,8 @@ class Tracker:
         """Write what an event says. Recording a finished trial again changes nothing."""
         with store_errors(self._client.tracking_uri, _REMEDY):
             match event:
-                case TrialStarted(trial=trial, seed=seed):
-                    self._begin(trial, seed)
+                case TrialStarted(trial=trial):
+                    self._begin(trial)
                 case TrialFinished(trial=trial, row=row):
                     if not self._has_ended(trial.stage, row):
                         self._end(event)
@@ -130,18 +131,18 @@ class Tracker:
         fixed = identity(self._study.spec, fingerprint="", split_hash="")
         return self._reopen(_known(found), {path: v for path, v in fixed.items() if not path.startswith("(")})
 
-    def _begin(self, trial: Trial, seed: int | None) -> _Run:
+    def _begin(self, trial: Trial) -> _Run:
         key = (trial.stage, trial.number)
         run = self._runs.get(key)
         if run is None:
-            run = _known(self._create(trial, seed))
+            run = _known(self._create(trial))
         elif run.parent != self._parent.id:  # somebody deleted the study's run, and it was made anew
             self._client.set_tag(run.id, "mlflow.parentRunId", self._parent.id)
             run = replace(run, parent=self._parent.id)
         self._runs[key] = self._reopen(run, flatten(trial.config))
         return self._runs[key]
 
-    def _create(self, trial: Trial, seed: int | None) -> Run:
+    def _create(self, trial: Trial) -> Run:
         label = "base" if trial.number == 0 else f"trial {trial.number}"
         tags = {
             "mlflow.parentRunId": self._parent.id,
@@ -150,7 +151,7 @@ class Tracker:
             "fer.role": "trial",
             "fer.stage": trial.stage,
             "fer.trial": str(trial.number),
-            **({} if seed is None else {"fer.seed": str(seed)}),
+            "fer.seed": str(trial_seed(self._study.spec.seed, trial)),
             **self._common_tags(),
         }
         name = f"confirm {label}" if trial.stage == "confirm" else label
@@ -185,7 +186,7 @@ class Tracker:
         return (run.status, run.state) == (_STATUS[row.state], row.state)
 
     def _end(self, event: TrialFinished) -> None:
-        run = self._begin(event.trial, None)
+        run = self._begin(event.trial)
         row, tags, metrics = event.row, [], []
         if row.note:
             tags.append(RunTag("fer.note", row.note))

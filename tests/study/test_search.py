@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fer_sweep.spec import grid
-from fer_sweep.study.events import EpochReported, TrialStarted
+from fer_sweep.study.events import EpochReported
 from fer_sweep.study.study import run_study
 from fer_sweep.study.summary import importance
 from tests.study.studies import CPU, SGD, UNITS, ended, finished, opened, reason, rows, run, run_and_cut, sweep
@@ -147,11 +147,12 @@ def test_hyperband_prunes_and_the_search_ends(tmp_path: Path) -> None:
 def test_a_trial_begins_with_the_seed_of_its_number(tmp_path: Path) -> None:
     one, three = (run(sweep(resources={"trials_at_once": n}), tmp_path / str(n)) for n in (1, 3))
 
-    def seeds(events: Sequence[object]) -> list[tuple[int, int]]:
-        return [(e.trial.number, e.seed) for e in events if isinstance(e, TrialStarted)]
+    def seeds(events: Sequence[object]) -> dict[int, tuple[int, ...]]:
+        results = {e.trial.number: e.result for e in events if isinstance(e, TrialFinished)}
+        return {number: tuple(n.seed for n in result.networks) for number, result in results.items() if result}
 
     assert seeds(one) == seeds(three)
-    assert len(set(seeds(one))) == 6
+    assert len({seed for trial in seeds(one).values() for seed in trial}) == 6 * len(seeds(one)[0])
 
 
 def test_closing_a_study_stops_training(tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def test_an_interrupted_trial_that_is_pruned_later_is_not_taken_for_written(tmp_
         events = follow(study, tracker)
         (finished,) = [e for e in events if isinstance(e, TrialFinished)]
         pruned = ended(finished, 1, "pruned")
-        tracker.record(TrialStarted(pruned.trial, 5))
+        tracker.record(TrialStarted(pruned.trial))
         finish(study, tracker, [], status="KILLED")
 
         later = tracker_of(study, home)
