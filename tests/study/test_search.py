@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fer_sweep.spec import grid
-from fer_sweep.study.events import EpochReported
+from fer_sweep.study.events import EpochReported, TrialFinished
 from fer_sweep.study.study import run_study
 from fer_sweep.study.summary import importance
 from tests.study.studies import CPU, SGD, UNITS, ended, finished, opened, reason, rows, run, run_and_cut, sweep
