@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fer_sweep.cli import tables
 from fer_sweep.cli.console import err, out
+from fer_sweep.cli.interruption import Interruption
 from fer_sweep.cli.progress import StudyProgress
 from fer_sweep.data import load_samples
 from fer_sweep.errors import TrackingError
@@ -37,7 +38,8 @@ def run_sweep(spec: SweepSpec, *, branch: bool, tracking_uri: str | None, home: 
     artifacts = None if uri.startswith(("http://", "https://")) else place.artifacts
     with open_study(spec, samples, place, branch=branch) as study:
         tracker = Tracker(client, study, artifacts=artifacts, provenance=provenance())
-        summary, lost = _follow(study, tracker)
+        with Interruption() as interruption:
+            summary, lost = _follow(study, tracker, interruption)
     if as_json:
         out.print_json(json.dumps(_as_json(summary)))
     else:
@@ -49,7 +51,7 @@ def run_sweep(spec: SweepSpec, *, branch: bool, tracking_uri: str | None, home: 
     return 0 if summary.best is not None else NO_VALID_TRIAL
 
 
-def _follow(study: OpenStudy, tracker: Tracker) -> tuple[Summary, TrackingError | None]:
+def _follow(study: OpenStudy, tracker: Tracker, interruption: Interruption) -> tuple[Summary, TrackingError | None]:
     """Let the study run, track and show every event, and leave the right status whatever happens. A store that stops
     answering does not stop the study: its error comes back with the summary."""
     done = sum(row.state in ("complete", "pruned", "failed") for row in study.store.rows())
@@ -69,6 +71,7 @@ def _follow(study: OpenStudy, tracker: Tracker) -> tuple[Summary, TrackingError 
                     err.print(f"warning: {error} The study goes on without it.", style="yellow", soft_wrap=True)
                 progress.show(event)
                 end = event if isinstance(event, StudyFinished) else end
+                interruption.check()
         if lost is None:
             _catch_up(study, tracker)
     except BaseException as error:
