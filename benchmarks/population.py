@@ -23,11 +23,12 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from fer_sweep.models.mlp import as_module, initial_weights
-from fer_sweep.spec.trial import TrainConfig
+from fer_sweep.models.mlp import MlpWeights, as_module, initial_weights
+from fer_sweep.spec.train import TrainConfig
 from fer_sweep.training.cohort import CPU_BYTES
 from fer_sweep.training.fused import FusedPopulation
-from fer_sweep.training.population import Member, Population
+from fer_sweep.training.member import Member
+from fer_sweep.training.population import Population
 
 SAMPLES, FEATURES, CLASSES = 338, 10, 7
 CPU = torch.device("cpu")
@@ -58,6 +59,7 @@ def timed(work: Callable[[], object], network_epochs: int) -> float:
 def train_plainly(member: Member, epochs: int) -> tuple[list[float], list[float]]:
     """What a user would write to get the same: the loss and, because BDR watches it, the variance of the samples'
     losses at every epoch. Without the variance it is a few percent faster."""
+    assert isinstance(member.weights, MlpWeights)
     net = as_module(member.weights)
     optimizer = torch.optim.Adam(net.parameters(), lr=member.train.learning_rate)
     x, y = torch.from_numpy(member.x), torch.from_numpy(member.y)
@@ -86,7 +88,9 @@ def plain(members: Sequence[Member], *, threads: int) -> Run:
 
 def torch_engine(members: Sequence[Member], *, capacity: int) -> Run:
     """Cohorts as large as fer_sweep.training.cohort makes them, spread over the cores, one torch thread each."""
-    workers, hidden = cores(), len(members[0].weights.hidden_bias)
+    weights = members[0].weights
+    assert isinstance(weights, MlpWeights)
+    workers, hidden = cores(), len(weights.hidden_bias)
     most = min(-(-len(members) // workers), max(1, CPU_BYTES // (4 * hidden * SAMPLES)))
     cohorts = [
         Population(members[i : i + most], classes=CLASSES, epochs=capacity, device=CPU)

@@ -28,13 +28,18 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         f"{label},{person},{label + 0.1 * i},{person - i}" for label in range(3) for person in range(6) for i in (1, 2)
     ]
     (folder / "features.csv").write_text("label,person,a,b\n" + "\n".join(rows) + "\n")
-    return {**os.environ, "FER_SWEEP_HOME": str(folder / "home"), "FEATURES": str(folder / "features.csv")}
+    return {
+        **os.environ,
+        "FER_SWEEP_HOME": str(folder / "home"),
+        "FEATURES": str(folder / "features.csv"),
+        "FER_FACES": str(folder / "faces"),
+    }
 
 
 def test_the_readme_has_the_commands_that_are_tested_here() -> None:
     verbs = {shlex.split(command)[1] for command in COMMANDS}
 
-    assert verbs == {"validate", "plan", "run", "status", "serve"}
+    assert verbs == {"validate", "plan", "run", "status", "serve", "data"}
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if " serve" not in c])
@@ -42,7 +47,16 @@ def test_readme_command_works(command: str, environment: dict[str, str]) -> None
     arguments = shlex.split(command)[1:]
     if arguments[0] in ("run", "plan"):
         arguments += SHORT
-    if arguments[0] == "run" and "quickstart" not in command:  # the paper's workbook is not shipped
+    if arguments[0] == "data":
+        arguments = [place.replace("faces", environment["FER_FACES"]) for place in arguments]
+    on_faces = any(name in command for name in ("descriptors", "cnn", "resnet"))
+    if on_faces:
+        arguments += ["--set", "train.epochs=2", "--set", "schedule.kind=constant", "--set", "data.face=whole"]
+    if "cnn" in command:
+        arguments += ["--set", "model.input_size=16", "--set", "model.width=4"]
+    if "resnet" in command:  # no weights are downloaded by a test
+        arguments += ["--set", "model.weights=none", "--set", "model.input_size=32"]
+    if arguments[0] == "run" and "quickstart" not in command and not on_faces:  # the paper's workbook is not shipped
         arguments += ["--set", "data={source: csv, path: '${FEATURES}', label: label, person: person}"]
         arguments += ["--set", "train.epochs=60", "--set", "removal.rule=none", "--set", "method=random"]
         arguments += ["--set", "parameters={train.learning_rate: {min: 0.001, max: 0.1}}"]

@@ -9,7 +9,10 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from fer_sweep.cli.app import app
+from fer_sweep.data import load_samples
+from fer_sweep.data.synthetic_faces import write_faces
 from fer_sweep.spec import json_schema, load_sweep
+from fer_sweep.spec.data import SyntheticFaces
 from tests.tracking.studies import children_of, new_home
 
 ROOT = Path(__file__).parent.parent
@@ -32,12 +35,29 @@ def workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FER_SFEW_WORKBOOK", str(tmp_path / "features.xlsx"))
 
 
+@pytest.fixture(autouse=True)
+def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of drawn faces."""
+    drawn = SyntheticFaces(source="synthetic_faces", samples=56, persons=8, size=48)
+    write_faces(load_samples(drawn), tmp_path / "faces")
+    monkeypatch.setenv("FER_FACES", str(tmp_path / "faces"))
+
+
 def shortened(file: Path) -> list[str]:
     """Overrides that make a sweep small without changing what it is about."""
     spec = load_sweep(file)
-    overrides = ["run_cap=3", f"train.epochs={EPOCHS}", "protocol.repeats=1"]
+    epochs = 2 if spec.trains_on_pictures else EPOCHS
+    overrides = ["run_cap=3", f"train.epochs={epochs}", "protocol.repeats=1"]
     if spec.data.source == "synthetic_features":
         overrides += ["data.samples=84", "data.persons=12"]
+    if spec.data.source == "synthetic_faces":
+        overrides += ["data.samples=84", "data.persons=12", "data.size=48"]
+    if spec.model.kind == "cnn":
+        overrides += ["model.input_size=16", "model.width=4"]
+    if spec.model.kind == "resnet":
+        overrides += ["model.input_size=32", "model.weights=none"]
+    if spec.schedule.kind == "step":
+        overrides.append("schedule.at=[10, 20]")
     if spec.confirm is not None:
         overrides += ["confirm.repeats=2", "confirm.top_k=1"]
     if spec.removal.rule in ("bdr", "random"):
@@ -52,7 +72,7 @@ def shortened(file: Path) -> list[str]:
 
 
 def test_all_sweep_files_are_looked_at() -> None:
-    assert len(SWEEPS) >= 6
+    assert len(SWEEPS) >= 9
     assert len({load_sweep(file).name for file in SWEEPS}) == len(SWEEPS)
 
 

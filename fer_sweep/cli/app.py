@@ -88,6 +88,7 @@ def plan(
     file: SweepFile,
     overrides: Overrides = None,
     trials: Annotated[int, typer.Option("--trials", min=0, help="How many first configurations to show.")] = 5,
+    home: HomeFolder = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
     """Say what a sweep would do, without doing it: space, splits, networks, and time from a short measured probe."""
@@ -96,7 +97,7 @@ def plan(
     spec = load_sweep(file, overrides or [])
     from fer_sweep.cli.plan import show_plan
 
-    show_plan(spec, trials=trials, as_json=as_json)
+    show_plan(spec, trials=trials, home=home, as_json=as_json)
 
 
 @app.command()
@@ -127,6 +128,72 @@ def status(
     from fer_sweep.cli.status import show_status
 
     show_status(study, home=home, as_json=as_json)
+
+
+data_app = typer.Typer(help="Look at pictures, draw some, and see what was computed from them.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+
+@data_app.command("inspect")
+def inspect_data(  # noqa: PLR0917 (typer passes by name)
+    path: Annotated[Path, typer.Argument(help="Folder of pictures, or FER-2013's CSV file.", show_default=False)],
+    person: Annotated[
+        str | None, typer.Option("--person", metavar="REGEX", help="What names the person: (?P<person>...).")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option("--labels", metavar="A,B,...", help="Names of numeric class folders, in order.")
+    ] = None,
+    faces: Annotated[bool, typer.Option("--faces/--no-faces", help="Look for faces.")] = True,
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", metavar="FILE", help="Write a contact sheet with the found faces (PNG).")
+    ] = None,
+    home: HomeFolder = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a folder of pictures is: layout, classes, persons, sizes, bad files, faces."""
+    from fer_sweep.cli.data import show_inspection
+
+    names = None if labels is None else tuple(name.strip() for name in labels.split(","))
+    show_inspection(path, person=person, labels=names, faces=faces, sheet=sheet, home=home, as_json=as_json)
+
+
+@data_app.command("synthesize")
+def synthesize_data(  # noqa: PLR0917 (typer passes by name)
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.", show_default=False)],
+    samples: Annotated[int, typer.Option("--n", min=28, max=100_000, help="Number of pictures.")] = 420,
+    persons: Annotated[int, typer.Option("--persons", min=4)] = 42,
+    size: Annotated[int, typer.Option("--size", min=32, max=512, help="Side in pixels.")] = 96,
+    strength: Annotated[float, typer.Option("--strength", min=0.0, max=2.0, help="Of expressions.")] = 1.0,
+    wrong_labels: Annotated[float, typer.Option("--wrong-labels", min=0.0, max=0.5, help="Share, known.")] = 0.0,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Write drawn faces in seven expressions as files."""
+    from fer_sweep.cli.data import synthesize
+    from fer_sweep.spec.data import SyntheticFaces
+
+    config = SyntheticFaces(
+        source="synthetic_faces",
+        samples=samples,
+        persons=persons,
+        size=size,
+        strength=strength,
+        wrong_labels=wrong_labels,
+        seed=seed,
+    )
+    synthesize(config, folder, as_json=as_json)
+
+
+@data_app.command("cache")
+def data_cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Delete everything in it.")] = False,
+    home: HomeFolder = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Show, or clear, what was computed from pictures: faces, pixels, descriptors, backbone features."""
+    from fer_sweep.cli.data import show_cache
+
+    show_cache(home, clear=clear, as_json=as_json)
 
 
 @app.command()

@@ -2,18 +2,22 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 from fer_sweep.cli.console import err, out
 from fer_sweep.data import Samples, Split, load_samples, make_split
+from fer_sweep.data.cache import Cache
 from fer_sweep.spec import SweepSpec
+from fer_sweep.study.home import Home
 from fer_sweep.study.plan import Plan, make_plan
 from fer_sweep.study.summary import describe
-from fer_sweep.training.trials import choose_device
+from fer_sweep.training.trials import choose_device, require_weights
 
 
-def show_plan(spec: SweepSpec, *, trials: int, as_json: bool) -> None:
+def show_plan(spec: SweepSpec, *, trials: int, home: Path, as_json: bool) -> None:
     """Print the plan of a sweep."""
-    samples = load_samples(spec.data)
+    samples = load_samples(spec.data, Cache(Home(home).cache))
+    require_weights(spec)
     split = make_split(samples, spec.protocol)
     with err.status("measuring the speed of this machine"):
         plan = make_plan(spec, samples, split, device=choose_device(spec.resources.device), first=trials)

@@ -11,6 +11,7 @@ from fer_sweep.cli.console import err, out
 from fer_sweep.cli.interruption import Interruption
 from fer_sweep.cli.progress import StudyProgress
 from fer_sweep.data import load_samples
+from fer_sweep.data.cache import Cache
 from fer_sweep.errors import TrackingError
 from fer_sweep.spec import SweepSpec
 from fer_sweep.study.base import planned_trials
@@ -22,17 +23,18 @@ from fer_sweep.study.summary import Summary, answer, importance, summarize
 from fer_sweep.tracking.client import local_uri, open_client
 from fer_sweep.tracking.provenance import provenance, without_passwords
 from fer_sweep.tracking.tracker import Tracker
-from fer_sweep.training.trials import choose_device
+from fer_sweep.training.trials import choose_device, require_weights
 
 NO_VALID_TRIAL = 3
 
 
 def run_sweep(spec: SweepSpec, *, branch: bool, tracking_uri: str | None, home: Path, as_json: bool) -> int:
     """Run or resume a sweep. Returns the exit code."""
-    samples = load_samples(spec.data)
+    place = Home(home)
+    samples = load_samples(spec.data, Cache(place.cache))
     for warning in samples.warnings:
         err.print(f"warning: {warning}", style="yellow", soft_wrap=True)
-    place = Home(home)
+    require_weights(spec)
     uri = tracking_uri or local_uri(place)
     client = open_client(uri, place)
     artifacts = None if uri.startswith(("http://", "https://")) else place.artifacts

@@ -73,7 +73,8 @@ def make_split(
 
     Repeat r is a function of (samples, folds, split, validation_fraction, seed, r) alone, and its test sides do not
     depend on validation_fraction. `split: person` keeps persons together and balances class counts and sizes as well
-    as that allows (Dhall et al. 2011 used two such sets); `random` and `stratified` ignore persons.
+    as that allows (Dhall et al. 2011 used two such sets); `random` and `stratified` ignore persons; `official` is
+    one fold, the data set's own.
 
     Raises DataError if there are too few samples or persons, or if a training part would lack a class.
     """
@@ -100,7 +101,29 @@ def _check_enough(samples: Samples, protocol: ProtocolConfig) -> None:
         )
 
 
+def _official(samples: Samples, protocol: ProtocolConfig, seed: int, repeat: int) -> list[Fold]:
+    """The one fold that the data set's authors made; without their validation part one is carved out of training."""
+    if samples.part is None:
+        raise DataError(
+            "protocol.split: official needs data that come divided into training and test pictures (Train and Val "
+            "folders, FER-2013's Usage, a manifest's part), but these do not. Use protocol.split: person."
+        )
+    train, validation, test = (np.flatnonzero(samples.part == part) for part in range(3))
+    for name, side in (("training", train), ("test", test)):
+        if not len(side):
+            raise DataError(f"protocol.split: official, but no sample belongs to the {name} part. Use split: person.")
+    if not len(validation):
+        rng = np.random.default_rng([seed, repeat, 1])
+        held_out = _held_out(samples, protocol, train, rng, protocol.validation_fraction)
+        train, validation = train[~held_out], train[held_out]
+    fold = Fold(repeat, 0, train, validation, test)
+    _check_training_classes(samples, protocol, fold)
+    return [fold]
+
+
 def _repeat(samples: Samples, protocol: ProtocolConfig, seed: int, repeat: int) -> list[Fold]:
+    if protocol.split == "official":
+        return _official(samples, protocol, seed, repeat)
     k, fraction = protocol.folds, protocol.validation_fraction
     everyone = np.arange(len(samples))
     rng = np.random.default_rng([seed, repeat, 0])
@@ -154,7 +177,7 @@ def _held_out(
         match protocol.split:
             case "person":
                 held_out = _persons_held_out(samples, side, fraction, rng)
-            case "stratified":
+            case "stratified" | "official":
                 # every (n / size)-th sample of the classes laid end to end: each class within one of its share
                 ticks = np.floor(np.arange(n + 1) * size / n + rng.random())
                 held_out[_class_by_class(samples, side, rng)[np.diff(ticks) > 0]] = True
@@ -204,6 +227,7 @@ def _check_training_classes(samples: Samples, protocol: ProtocolConfig, fold: Fo
         "person": f"The class has samples of {persons} person(s); remove it, or add persons to it",
         "random": "Use protocol.split: stratified or person",
         "stratified": "Add samples to the class, or remove it",
+        "official": "Use protocol.split: person, which makes its own folds",
     }[protocol.split]
     smaller = ", or set protocol.validation_fraction: 0" if len(fold.validation) else ""
     raise DataError(

@@ -23,6 +23,11 @@ _EXPRESSION = {spelling: name for name in EXPRESSIONS for spelling in (name.lowe
 _INTEGER = re.compile(r"[+-]?\d+(\.0*)?")
 
 
+def expression_of(spelling: str) -> str | None:
+    """The expression that a name spells, in any case; None if it spells none."""
+    return _EXPRESSION.get(spelling.strip().lower())
+
+
 def encode_labels(labels: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
     """Class index (N,) of every label, and the class names in index order.
 

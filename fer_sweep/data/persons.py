@@ -9,6 +9,8 @@ a strictly person independent split (Dhall et al. 2011, section 4) is the franch
 """
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 
 FRANCHISES = ("HarryPotter", "Oceans")
 
@@ -28,3 +30,29 @@ def franchise_of(film: str) -> str:
         if film.startswith(franchise):
             return franchise
     return _SEQUEL_NUMBER.sub("", film)
+
+
+_NUMBERED_NAME = re.compile(r"(?P<person>.*[^\W\d_].*?)[ _-]+\d+$")
+_FEWEST_NAMES, _LARGEST_SHARE = 4, 0.25
+
+
+def persons_of(paths: Sequence[str], pattern: re.Pattern[str] | None) -> list[str | None]:
+    """The person in every path; None where it names none.
+
+    pattern: searched in the path, its group `person` is the person. Without it: the franchise of an SFEW name, or the
+    name in `Some_Name_0001.jpg`; such names are believed only if they tell enough persons apart (`Training_0001.jpg`
+    names none).
+    """
+    if pattern is not None:
+        return [match["person"] if (match := pattern.search(path)) else None for path in paths]
+    names = [path.rsplit("/", 1)[-1] for path in paths]
+    films = [film_of(name) for name in names]
+    if any(films):
+        return [None if film is None else franchise_of(film) for film in films]
+    persons = [
+        match["person"] if (match := _NUMBERED_NAME.fullmatch(name.rsplit(".", 1)[0])) else None for name in names
+    ]
+    sizes = Counter(person for person in persons if person is not None)
+    if len(sizes) < _FEWEST_NAMES or max(sizes.values()) > _LARGEST_SHARE * len(paths):
+        return [None] * len(paths)
+    return persons

@@ -2,16 +2,29 @@
 
 import numpy as np
 
+from fer_sweep.data.cache import Cache
+from fer_sweep.data.faces import with_faces
+from fer_sweep.data.fer2013 import load_fer2013_samples
+from fer_sweep.data.folder import load_folder_samples
 from fer_sweep.data.samples import Samples
 from fer_sweep.data.synthetic import synthetic_samples
+from fer_sweep.data.synthetic_faces import synthetic_face_samples
 from fer_sweep.data.table import load_csv_samples
 from fer_sweep.data.workbook import load_workbook_samples
 from fer_sweep.errors import DataError
-from fer_sweep.spec.data import CsvData, DataConfig, SyntheticFeatures, WorkbookData
+from fer_sweep.spec.data import (
+    CsvData,
+    DataConfig,
+    Fer2013Data,
+    FolderData,
+    SyntheticFaces,
+    SyntheticFeatures,
+    WorkbookData,
+)
 
 
-def load_samples(config: DataConfig) -> Samples:
-    """Reads or makes the samples of `config`.
+def load_samples(config: DataConfig, cache: Cache | None = None) -> Samples:
+    """Reads or makes the samples of `config`; what is computed from pictures is kept in `cache`.
 
     Raises DataError if the source is not as described, has fewer than two classes, or a class of a single sample.
     """
@@ -22,6 +35,12 @@ def load_samples(config: DataConfig) -> Samples:
             samples = load_csv_samples(config)
         case SyntheticFeatures():
             samples = synthetic_samples(config)
+        case FolderData():
+            samples = with_faces(load_folder_samples(config, cache), config)
+        case Fer2013Data():
+            samples = with_faces(load_fer2013_samples(config, cache), config)
+        case SyntheticFaces():
+            samples = with_faces(synthetic_face_samples(config, cache), config)
     _check_classes(samples)
     return samples
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.svm import SVC
 
-from fer_sweep.spec.trial import SvmModel
+from fer_sweep.spec.models import SvmModel
 
 
 def fit_svm(config: SvmModel, x: npt.NDArray[np.float32], y: npt.NDArray[np.int64]) -> SVC:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fer_sweep.spec.data import SyntheticFeatures
+from fer_sweep.spec.data import SyntheticFaces, SyntheticFeatures
 from fer_sweep.spec.fields import SEARCHABLE, SECTIONS, SearchField, Section, complaint, search_field
 from fer_sweep.spec.parameters import ROOT
 from fer_sweep.spec.problems import Problems, listed, nearest
@@ -66,7 +66,7 @@ class _SpaceCheck:
         return found
 
     def path(self, path: str) -> None:
-        """A parameter is a field of model, train or removal in every variant in which the parameter exists."""
+        """A parameter is a field of a searchable section in every variant in which the parameter exists."""
         name, _, field = path.partition(".")
         section = SECTIONS.get(name)
         if section is not None and name not in SEARCHABLE:
@@ -214,9 +214,16 @@ def check_whole(spec: SweepSpec, problems: Problems) -> None:
             value=first,
             allowed=f"Allowed: a whole number <= {spec.train.last_epoch}.",
         )
+    if spec.protocol.split == "official" and spec.confirm is not None:
+        problems.add(
+            ("confirm",),
+            "a confirmation needs fresh splits, but protocol.split: official is the only one of its kind",
+            allowed="Leave confirm out, set protocol.validation_fraction > 0 to select on validation data, or use "
+            "protocol.split: person.",
+        )
     searched = spec.parameters.get("removal.rule")
-    planted = isinstance(spec.data, SyntheticFeatures) and spec.data.wrong_labels > 0.0
-    remedy = "Use data.source: synthetic_features with data.wrong_labels > 0, or another rule."
+    planted = isinstance(spec.data, SyntheticFeatures | SyntheticFaces) and spec.data.wrong_labels > 0.0
+    remedy = "Use data.source: synthetic_features or synthetic_faces with data.wrong_labels > 0, or another rule."
     if spec.removal.rule == "oracle" and not planted:
         problems.add(
             ("removal", "rule"), "oracle needs planted wrong labels that are known", value="oracle", allowed=remedy

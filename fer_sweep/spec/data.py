@@ -48,4 +48,59 @@ class SyntheticFeatures(SpecModel):
     seed: int = Field(default=0, ge=0)
 
 
-DataConfig = Annotated[WorkbookData | CsvData | SyntheticFeatures, Field(discriminator="source")]
+class _PictureData(SpecModel):
+    """Settings of every source of pictures: which part of a picture is the face."""
+
+    face: Literal["whole", "viola_jones"] = "whole"
+    """`whole`: the picture is the face. `viola_jones`: the largest face that OpenCV's Haar cascades find."""
+    margin: float = Field(default=0.1, ge=0.0, le=1.0)
+    """What is kept around a found face on each side, as a share of its width."""
+    no_face: Literal["whole", "centre", "drop"] = "whole"
+    """A picture without a found face: take the whole picture, the largest square in its centre, or leave it out."""
+
+
+class FolderData(_PictureData):
+    """A folder of face pictures: a folder per class, in any case or spelling, or a data set whose layout is known."""
+
+    source: Literal["folder"]
+    path: str = Field(min_length=1)
+    manifest: str | None = None
+    """CSV file with the columns path, label and, if known, person and part (train, validation, test); replaces what
+    folder and file names say. Its paths are relative to `path`."""
+    labels: tuple[str, ...] | None = Field(default=None, strict=False)
+    """Names of numeric class folders, in ascending order of their numbers."""
+    person: str | None = None
+    """Regular expression with a group `person`, searched in a picture's path relative to `path`. Without it: the film
+    franchise of an SFEW name, the subject of a CK+ or JAFFE name, the name in `Some_Name_0001.jpg`."""
+    on_bad_file: Literal["skip", "error"] = "skip"
+    """A file that is no readable picture: leave it out with a warning, or refuse the folder."""
+
+
+class Fer2013Data(_PictureData):
+    """The CSV file of FER-2013: emotion, pixels (48 x 48 grey values) and Usage. It names no persons."""
+
+    source: Literal["fer2013"]
+    path: str = Field(min_length=1)
+
+
+class SyntheticFaces(_PictureData):
+    """Drawn faces in seven expressions (FACS prototypes), several pictures per identity, and planted wrong labels."""
+
+    source: Literal["synthetic_faces"]
+    samples: int = Field(default=420, ge=28, le=100_000)
+    persons: int = Field(default=42, ge=4)
+    size: int = Field(default=96, ge=32, le=512)
+    """Side of the square pictures in pixels."""
+    strength: float = Field(default=1.0, ge=0.0, le=2.0)
+    """How strongly expressions show; 0 draws every face neutral."""
+    wrong_labels: float = Field(default=0.0, ge=0.0, le=0.5)
+    """Share of samples whose label is replaced by a wrong one; their ids are known, so removal can be scored."""
+    seed: int = Field(default=0, ge=0)
+
+
+PictureData = FolderData | Fer2013Data | SyntheticFaces
+
+DataConfig = Annotated[
+    WorkbookData | CsvData | SyntheticFeatures | FolderData | Fer2013Data | SyntheticFaces,
+    Field(discriminator="source"),
+]

@@ -14,7 +14,7 @@ from fer_sweep.spec.problems import listed
 from fer_sweep.spec.scalars import resolve_plain, shown
 from fer_sweep.spec.trial import TrialConfig
 
-SEARCHABLE = ("model", "train", "removal")
+SEARCHABLE = ("features", "model", "train", "schedule", "augment", "removal")
 """Sections whose fields may be searched."""
 
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}

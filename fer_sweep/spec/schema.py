@@ -2,6 +2,7 @@
 
 from typing import Any, get_args
 
+from fer_sweep.spec.fields import SEARCHABLE
 from fer_sweep.spec.search import Distribution, Parameter
 from fer_sweep.spec.sweep import SweepSpec
 
@@ -14,8 +15,8 @@ def json_schema() -> dict[str, Any]:
     schema["$defs"]["Parameter"] = _written_parameter()
     schema["properties"]["parameters"] = {
         "type": ["object", "null"],
-        "description": "Searched parameters: the dotted path of a field of model, train or removal -> what to try.",
-        "propertyNames": {"pattern": r"^(model|train|removal)(\.|$)"},
+        "description": "Searched parameters: the dotted path of a searchable field -> what to try.",
+        "propertyNames": {"pattern": rf"^({'|'.join(SEARCHABLE)})(\.|$)"},
         "additionalProperties": {"anyOf": [{"$ref": "#/$defs/Parameter"}, {"$ref": "#/$defs/NestedParameters"}]},
     }
     schema["$defs"]["NestedParameters"] = {

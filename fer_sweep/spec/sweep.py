@@ -9,7 +9,7 @@ from fer_sweep.spec.trial import TrialConfig
 
 
 class SweepSpec(TrialConfig):
-    """A sweep file: the base (data, protocol, model, train, removal; a runnable trial) and the search."""
+    """A sweep file: the base (data to removal: a runnable trial) and the search."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     description: str = ""
@@ -31,6 +31,4 @@ class SweepSpec(TrialConfig):
     @property
     def base(self) -> TrialConfig:
         """The base half alone: the configuration of trial 0."""
-        return TrialConfig(
-            data=self.data, protocol=self.protocol, model=self.model, train=self.train, removal=self.removal
-        )
+        return TrialConfig(**{name: getattr(self, name) for name in TrialConfig.model_fields})

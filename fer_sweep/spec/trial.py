@@ -1,11 +1,15 @@
 """The base half of a sweep file: everything one trial needs. A TrialConfig is a complete, runnable job."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from fer_sweep.spec.data import DataConfig
+from fer_sweep.spec.data import DataConfig, PictureData
 from fer_sweep.spec.model import SpecModel
+from fer_sweep.spec.models import CnnModel, MlpModel, ModelConfig, ResnetModel, SvmModel
+from fer_sweep.spec.removal import NoRemoval, RemovalConfig
+from fer_sweep.spec.train import AugmentConfig, ConstantSchedule, ScheduleConfig, StepSchedule, TrainConfig
 
 
 class ProtocolConfig(SpecModel):
@@ -14,103 +18,35 @@ class ProtocolConfig(SpecModel):
     folds: int = Field(default=2, ge=2, le=20)
     repeats: int = Field(default=1, ge=1, le=1000)
     """Each repeat draws new folds and new initial weights."""
-    split: Literal["person", "random", "stratified"] = "person"
-    """`person`: no person on both sides (SPI). `random`: the paper's published practice, not person independent."""
+    split: Literal["person", "random", "stratified", "official"] = "person"
+    """`person`: no person on both sides (SPI). `random`: the paper's published practice, not person independent.
+    `official`: the parts that come with the data (Train and Val folders, FER-2013's Usage); one fold per repeat."""
     seed: int = Field(default=0, ge=0)
     validation_fraction: float = Field(default=0.0, ge=0.0, le=0.5)
     """Share of the training side that is held out (person-wise if `split: person`) to compute the objective on.
     With 0 the objective is the cross-validated test score, as in the paper: selected on the reported folds."""
 
 
-class MlpModel(SpecModel):
-    """One hidden layer: d inputs, `hidden_units` ReLU units, one output per class (paper section 2.3)."""
+class FeaturesConfig(SpecModel):
+    """How a picture becomes a feature vector for an MLP or an SVM (Dhall et al. 2011; paper section 2.1)."""
 
-    kind: Literal["mlp"]
-    hidden_units: int = Field(default=200, ge=1, le=100_000)
-
-
-class SvmModel(SpecModel):
-    """C-SVC of scikit-learn, the classifier of the SFEW baseline (paper Table 1, first rows)."""
-
-    kind: Literal["svm"]
-    kernel: Literal["rbf", "linear", "poly"] = "rbf"
-    c: float = Field(default=10.0, gt=0.0)
-    gamma: Literal["scale", "auto"] | Annotated[float, Field(gt=0.0)] = "scale"
-
-
-ModelConfig = Annotated[MlpModel | SvmModel, Field(discriminator="kind")]
-
-
-class TrainConfig(SpecModel):
-    """How a network is trained. An SVM uses `normalize` only."""
-
-    optimizer: Literal["sgd", "adam", "adamw"] = "adam"
-    learning_rate: float = Field(default=0.01, gt=0.0, le=1000.0)
-    momentum: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Momentum of `sgd`; the other optimizers ignore it."""
-    weight_decay: float = Field(default=0.0, ge=0.0)
-    epochs: int = Field(default=2000, ge=1, le=1_000_000)
-    batch_size: Literal["full"] | Annotated[int, Field(ge=1)] = "full"
-    normalize: bool | Literal["all"] = True
-    """`true`: z-score with the training part's mean and deviation. `all`: with those of all samples (leaks; the
-    paper's practice is ambiguous). `false`: features as they are."""
-    stop_at: int | None = Field(default=None, ge=1)
-    """Plain early stopping: end after this many epochs, whatever `epochs` says. A control for claims about BDR."""
-
-    @property
-    def last_epoch(self) -> int:
-        """The epoch training ends at when nothing stops it earlier."""
-        return self.epochs if self.stop_at is None else min(self.epochs, self.stop_at)
-
-
-class NoRemoval(SpecModel):
-    """Train on everything."""
-
-    rule: Literal["none"]
-
-
-class _BdrSettings(SpecModel):
-    alpha: float = Field(default=1.0, ge=0.0, le=10.0)
-    """Strictness: samples with error at or above mean + alpha * deviation of the candidates go (equation 6)."""
-    start: Literal["past_peak"] | Annotated[int, Field(ge=0)] = "past_peak"
-    """First epoch at which samples may be removed, or `past_peak`: once the loss variance has risen, peaked and
-    fallen to `peak_ratio` of its peak (the original idea; its literal threshold 0.1 fires at once)."""
-    peak_ratio: float = Field(default=0.7, gt=0.0, lt=1.0)
-    interval: int = Field(default=50, ge=1)
-    """Epochs between two rounds of removal."""
-    stop_variance: float | None = Field(default=0.01, ge=0.0)
-    """Training ends at the first check after a removal at which the loss variance is below this. `null`: never."""
-    max_rounds: int | None = Field(default=None, ge=1)
-    comparison: Literal[">=", ">"] = ">="
-    """`>=` as in Slade & Gedeon 1993; the paper says "greater than"."""
-    error: Literal["cross_entropy", "half_sse"] = "cross_entropy"
-    min_keep_fraction: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Never keep fewer than this share of the training samples."""
-    min_per_class: int = Field(default=10, ge=0)
-    """Never reduce a class below this many training samples."""
-
-
-class BdrRemoval(_BdrSettings):
-    """Bimodal distribution removal, Slade & Gedeon 1993, paper section 2.4."""
-
-    rule: Literal["bdr"]
-
-
-class RandomRemoval(_BdrSettings):
-    """Control: on every network, removes as many samples as BDR does, at the same epochs, chosen at random, and ends
-    when BDR ends. A twin network with the same split and initial weights runs BDR to say how many and when."""
-
-    rule: Literal["random"]
-
-
-class OracleRemoval(SpecModel):
-    """Control: removes exactly the planted wrong labels, at epoch `start`. Needs data that knows them."""
-
-    rule: Literal["oracle"]
-    start: int = Field(default=0, ge=0)
-
-
-RemovalConfig = Annotated[NoRemoval | BdrRemoval | RandomRemoval | OracleRemoval, Field(discriminator="rule")]
+    descriptors: Literal["lpq+phog", "lpq", "phog"] = "lpq+phog"
+    size: int = Field(default=128, ge=16, le=1024)
+    """Side in pixels that grey faces are resized to."""
+    lpq_window: Literal[3, 5, 7, 9, 11, 13, 15] = 7
+    lpq_decorrelate: bool = True
+    lpq_grid: int = Field(default=4, ge=1, le=16)
+    """An LPQ histogram per cell of a grid of this many cells a side; 1: one of the whole face."""
+    phog_bins: int = Field(default=16, ge=2, le=360)
+    phog_levels: int = Field(default=4, ge=0, le=6)
+    """Levels 0..phog_levels, of 2^level cells a side."""
+    phog_angle: Literal[180, 360] = 360
+    """Range of edge directions in degrees."""
+    components: Literal["all"] | Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0.0, lt=1.0)] = 5
+    """Principal components per descriptor: a number (the paper's 5 + 5), the share of variance to explain (Dhall et
+    al.: 0.98), or `all` for no reduction."""
+    fit_on: Literal["train", "all"] = "train"
+    """What principal components are fitted on. `all` leaks, as the paper's workbook does."""
 
 
 class TrialConfig(SpecModel):
@@ -118,29 +54,94 @@ class TrialConfig(SpecModel):
 
     data: DataConfig
     protocol: ProtocolConfig = ProtocolConfig()
+    features: FeaturesConfig = FeaturesConfig()
     model: ModelConfig = MlpModel(kind="mlp")
     train: TrainConfig = TrainConfig()
+    schedule: ScheduleConfig = ConstantSchedule(kind="constant")
+    augment: AugmentConfig = AugmentConfig()
     removal: RemovalConfig = NoRemoval(rule="none")
+
+    @property
+    def trains_on_pictures(self) -> bool:
+        """Whether the pictures themselves go through the network in every epoch, rather than features of them."""
+        return isinstance(self.model, CnnModel) or (
+            isinstance(self.model, ResnetModel) and self.model.mode == "finetune"
+        )
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
-        broken = []
-        if isinstance(self.model, SvmModel) and not isinstance(self.removal, NoRemoval):
-            broken.append(
-                f"removal.rule: {self.removal.rule} needs a model that is trained in epochs, but model.kind is svm. "
-                "Use model.kind: mlp, or removal.rule: none."
-            )
-        start = getattr(self.removal, "start", None)
-        if isinstance(start, int) and start >= self.train.last_epoch:
-            broken.append(
-                f"removal.start: {start} is never reached, because training ends at epoch {self.train.last_epoch}. "
-                "Use a smaller removal.start or more train.epochs."
-            )
-        if self.train.stop_at is not None and self.train.stop_at > self.train.epochs:
-            broken.append(
-                f"train.stop_at: {self.train.stop_at} lies after train.epochs: {self.train.epochs}. "
-                "Use a smaller train.stop_at or leave it out."
-            )
+        broken = [rule for rules in (_time_rules, _model_rules, _picture_rules) for rule in rules(self)]
         if broken:
             raise ValueError("\n".join(broken))
         return self
+
+
+def _time_rules(config: TrialConfig) -> Iterator[str]:
+    """What never happens, because training is over by then."""
+    train, schedule = config.train, config.schedule
+    start = getattr(config.removal, "start", None)
+    if isinstance(start, int) and start >= train.last_epoch:
+        yield (
+            f"removal.start: {start} is never reached, because training ends at epoch {train.last_epoch}. "
+            "Use a smaller removal.start or more train.epochs."
+        )
+    if train.stop_at is not None and train.stop_at > train.epochs:
+        yield (
+            f"train.stop_at: {train.stop_at} lies after train.epochs: {train.epochs}. "
+            "Use a smaller train.stop_at or leave it out."
+        )
+    if isinstance(schedule, StepSchedule) and (late := [epoch for epoch in schedule.at if epoch >= train.epochs]):
+        yield (
+            f"schedule.at: {late[0]} is never reached, because train.epochs is {train.epochs}. "
+            "Use smaller epochs or more train.epochs."
+        )
+    if schedule.warm_up >= train.epochs:
+        yield (
+            f"schedule.warm_up: {schedule.warm_up} epochs leave nothing of train.epochs: {train.epochs}. "
+            "Use a smaller schedule.warm_up."
+        )
+
+
+def _model_rules(config: TrialConfig) -> Iterator[str]:
+    """What a model cannot do."""
+    model, augment = config.model, config.augment
+    if isinstance(model, SvmModel) and not isinstance(config.removal, NoRemoval):
+        yield (
+            f"removal.rule: {config.removal.rule} needs a model that is trained in epochs, but model.kind is svm. "
+            "Use model.kind: mlp, or removal.rule: none."
+        )
+    changed = [name for name in AugmentConfig.model_fields if getattr(augment, name)]
+    extracts = isinstance(model, ResnetModel) and model.mode == "extract"
+    useless = [name for name in changed if name != "flip"] if extracts else changed
+    if useless and (extracts or isinstance(model, MlpModel | SvmModel)):
+        what = (
+            "model.mode: extract computes features once per picture and its mirror image"
+            if extracts
+            else (f"model.kind: {model.kind} sees features, not pictures")
+        )
+        remedy = "Use model.mode: finetune" if extracts else "Use model.kind: cnn or resnet"
+        yield f"augment.{useless[0]}: {what}, so pictures cannot be changed in training. {remedy}, or leave it out."
+    if config.trains_on_pictures and config.train.batch_size == "full":
+        yield (
+            f"train.batch_size: full would put all pictures through model.kind: {model.kind} at once. "
+            "Use a number such as 8 (the paper's) or 32."
+        )
+
+
+def _picture_rules(config: TrialConfig) -> Iterator[str]:
+    """What needs pictures, and what their descriptors need."""
+    model, features = config.model, config.features
+    if not isinstance(config.data, PictureData):
+        if isinstance(model, CnnModel | ResnetModel):
+            yield (
+                f"model.kind: {model.kind} needs pictures, but data.source: {config.data.source} has features. "
+                "Use data.source: folder, fer2013 or synthetic_faces, or model.kind: mlp or svm."
+            )
+        return
+    if isinstance(model, MlpModel | SvmModel) and "phog" in features.descriptors:
+        cells = 2**features.phog_levels
+        if features.size % cells:
+            yield (
+                f"features.size: {features.size} cannot be divided into {cells} x {cells} equal cells, as "
+                f"features.phog_levels: {features.phog_levels} needs. Use a multiple of {cells}, or fewer levels."
+            )

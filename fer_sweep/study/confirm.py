@@ -80,7 +80,8 @@ def _train(
 ) -> Generator[Event, None, TrialResult | None]:
     yield TrialStarted(trial)
     request = TrialRequest(trial.number, trial.config, trial_seed(spec.seed, trial))
-    with closing(run_trials([request], samples, split, device=device)) as records:
+    folder = files.checkpoints("confirm")
+    with closing(run_trials([request], samples, split, device=device, checkpoints=folder)) as records:
         while True:
             try:
                 record = next(records)

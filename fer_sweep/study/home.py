@@ -29,6 +29,11 @@ class Home:
     def artifacts(self) -> Path:
         return self.root / "artifacts"
 
+    @property
+    def cache(self) -> Path:
+        """Folder of what was computed from pictures."""
+        return self.root / "cache"
+
     def study(self, name: str) -> "StudyFiles":
         return StudyFiles(self.root / "studies" / name)
 
@@ -54,3 +59,7 @@ class StudyFiles:
     def result(self, stage: str, number: int) -> Path:
         """Where the result of a trial is kept; `stage` is `search` or `confirm`."""
         return self.root / stage / f"{number:05d}.npz"
+
+    def checkpoints(self, stage: str) -> Path:
+        """Folder of what interrupted trials go on from."""
+        return self.root / stage / "checkpoints"

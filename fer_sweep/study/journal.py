@@ -8,16 +8,18 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fer_sweep.training.records import EpochReport, MetricValues, NetworkResult, Removal, TrialResult
+from fer_sweep.training.records import Explanation, NetworkResult, TrialResult, removal_from, report_from
 
 _ARRAYS = tuple(f.name for f in fields(NetworkResult) if "ndarray" in str(f.type))
 _SCALARS = tuple(f.name for f in fields(NetworkResult) if f.name not in (*_ARRAYS, "removals"))
+_EXPLAINED = tuple(f.name for f in fields(Explanation) if f.name != "activations")
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError, TypeError, AttributeError)
 """What numpy, zip and our own fields raise for a file that is cut off, foreign or of another version."""
 
@@ -52,6 +54,11 @@ def save_result(path: Path, result: TrialResult, *, key: str) -> None:
         ],
     }
     arrays = {f"{name}_{i}": getattr(n, name) for i, n in enumerate(result.networks) for name in _ARRAYS}
+    explained = result.explanation
+    if explained is not None:
+        meta["blocks"] = len(explained.activations)
+        arrays |= {name: getattr(explained, name) for name in _EXPLAINED}
+        arrays |= {f"activations_{i}": maps for i, maps in enumerate(explained.activations)}
     packed = io.BytesIO()
     np.savez_compressed(packed, meta=np.array(json.dumps(meta)), **arrays)
     write_atomically(path, packed.getvalue())
@@ -69,29 +76,25 @@ def load_result(path: Path, *, key: str) -> TrialResult | None:
                 _network(entry, {name: file[f"{name}_{i}"] for name in _ARRAYS})
                 for i, entry in enumerate(meta["networks"])
             )
+            explanation = _explanation(file, meta["blocks"]) if "blocks" in meta else None
         return TrialResult(
             trial=meta["trial"],
             networks=networks,
-            reports=tuple(_report(entry) for entry in meta["reports"]),
+            reports=tuple(report_from(entry) for entry in meta["reports"]),
             seconds=meta["seconds"],
             device=meta["device"],
             stopped=meta["stopped"],
+            explanation=explanation,
         )
     except (FileNotFoundError, *_UNREADABLE):
         return None  # computed again, which costs time but never an answer
 
 
+def _explanation(file: Mapping[str, Any], blocks: int) -> Explanation:
+    activations = tuple(file[f"activations_{i}"] for i in range(blocks))
+    return Explanation(**{name: file[name] for name in _EXPLAINED}, activations=activations)
+
+
 def _network(entry: dict[str, Any], arrays: dict[str, Any]) -> NetworkResult:
-    removals = tuple(
-        Removal(**{**removal, "removed": tuple(removal["removed"]), "errors": tuple(removal["errors"])})
-        for removal in entry.pop("removals")
-    )
+    removals = tuple(removal_from(removal) for removal in entry.pop("removals"))
     return NetworkResult(**entry, **arrays, removals=removals)
-
-
-def _report(entry: dict[str, Any]) -> EpochReport:
-    validation = entry.pop("validation")
-    return EpochReport(
-        **{**entry, "test": MetricValues(**entry["test"])},
-        validation=None if validation is None else MetricValues(**validation),
-    )

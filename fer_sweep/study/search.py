@@ -186,7 +186,10 @@ class Search:
         initial: dict[int, float] = {}
         stop: str | None = None
         self._budget.begin(time.monotonic())
-        with closing(run_trials(requests, self._samples, self._split, device=self._device)) as records:
+        folder = self._files.checkpoints("search")
+        with closing(
+            run_trials(requests, self._samples, self._split, device=self._device, checkpoints=folder)
+        ) as records:
             while True:
                 try:
                     record: Record = records.send(stop)
@@ -254,4 +257,6 @@ def trials_at_once(spec: SweepSpec, split: Split, device: Device) -> int:
     """How many trials are asked together and trained as one program."""
     if isinstance(spec.resources.trials_at_once, int):
         return spec.resources.trials_at_once
+    if spec.trains_on_pictures:
+        return 1  # they train one after another
     return max(1, min(MOST_AT_ONCE, NETWORKS_AT_ONCE[device.type] // len(split.folds)))

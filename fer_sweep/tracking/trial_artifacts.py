@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from fer_sweep.data import Samples
+from fer_sweep.data.pictures import Pictures
 from fer_sweep.spec import to_yaml
-from fer_sweep.spec.trial import BdrRemoval, RandomRemoval
+from fer_sweep.spec.removal import BdrRemoval, RandomRemoval
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.tracking import figures
 from fer_sweep.training.metrics import scores_on_test
@@ -34,6 +35,16 @@ def write_trial_artifacts(folder: Path, event: TrialFinished, samples: Samples) 
         (folder / "training_curves.png").write_bytes(figures.training_curves(event.result, title=title))
     if any(network.removals for network in event.result.networks):
         _write_removals(folder, event.result, samples)
+        if isinstance(samples.x, Pictures):
+            picture = figures.removed_gallery(event.result, samples, title=f"{title}, removed pictures")
+            (folder / "removed_gallery.png").write_bytes(picture)
+    explanation = event.result.explanation
+    if explanation is not None:
+        picture = figures.activation_maps(explanation, title=f"{title}, activation maps")
+        (folder / "activation_maps.png").write_bytes(picture)
+        true = samples.y[explanation.samples]
+        picture = figures.grad_cam(explanation, samples.class_names, true, title=f"{title}, Grad-CAM")
+        (folder / "grad_cam.png").write_bytes(picture)
 
 
 def _write_confusions(folder: Path, result: TrialResult, samples: Samples, title: str) -> None:

@@ -1,19 +1,17 @@
-"""A cohort: networks that share one Population, stopping where a removal rule must look and leaving as they end."""
+"""A cohort: networks that share one engine, stopping where a removal rule must look and leaving as they end."""
 
 from collections.abc import Container, Iterator, Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from fer_sweep.models.mlp import initial_weights
-from fer_sweep.spec.trial import MlpModel, TrainConfig
-from fer_sweep.training.fused import FusedPopulation
+from fer_sweep.training.engines import build_engine, is_fused, kind_of, width_of
 from fer_sweep.training.metrics import confusion_matrix, metric_values
 from fer_sweep.training.network_run import Ending, Network, NetworkRun, with_shadow
-from fer_sweep.training.population import Member, Population
-from fer_sweep.training.seeds import derive_seed
+from fer_sweep.training.picture_population import PicturePopulation
 
 CPU_BYTES = 6 << 20
 CUDA_BYTES = 4 << 30
@@ -29,7 +27,7 @@ VALIDATION, TEST, TRAIN = 0, 1, -1
 
 
 class Cohort:
-    """Networks of one optimizer and batch size that train as one program."""
+    """Networks of one kind that train as one program."""
 
     def __init__(self, networks: Sequence[Network], *, classes: int, device: torch.device) -> None:
         self.runs: list[NetworkRun] = []  # without shadows
@@ -44,9 +42,9 @@ class Cohort:
             self.runs.append(run)
         self._idle_share = IDLE_SHARE[device.type]
         epochs = max(run.last_epoch for run in self._rows)
-        members = [_member(run.network, classes) for run in self._rows]
-        engine = FusedPopulation if _is_fused(members[0].train, device) else Population
-        self._population: Population | FusedPopulation = engine(members, classes=classes, epochs=epochs, device=device)
+        self._population = build_engine(
+            [run.network for run in self._rows], classes=classes, epochs=epochs, device=device
+        )
         self._attend()
 
     def advance_and_observe(self, epoch: int, trials: Container[int]) -> None:
@@ -58,7 +56,7 @@ class Cohort:
         concerned = [(p, run) for p, run in self._live() if run.network.trial in trials]
         if not concerned:
             return
-        cross_entropy, _ = self._population.errors()
+        cross_entropy = self._population.recent_errors()
         test, validation = self._population.predict(TEST), self._population.predict(VALIDATION)
         for p, run in concerned:
             self._observe(run, cross_entropy[p], test[p], validation[p])
@@ -69,6 +67,20 @@ class Cohort:
             if run.network.trial == trial:
                 run.ended = "stopped"
         self._release()
+
+    def state(self) -> dict[str, object] | None:
+        """All that the cohort needs to go on from here, as plain tensors and numbers; None once a network has ended.
+        Of networks that see pictures: the others are trained again faster than kept."""
+        if not isinstance(self._population, PicturePopulation) or any(run.ended is not None for run in self.runs):
+            return None
+        return {"population": self._population.state(), "rows": [run.state() for run in self._rows]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned for a cohort of the same networks."""
+        assert isinstance(self._population, PicturePopulation)
+        self._population.restore(state["population"])
+        for run, kept in zip(self._rows, state["rows"], strict=True):
+            run.restore(kept)
 
     def _live(self) -> list[tuple[int, NetworkRun]]:
         return [(p, run) for p, run in enumerate(self._rows) if run.ended is None]
@@ -107,6 +119,8 @@ class Cohort:
                     series=series[:, p],
                 ),
             )
+            if isinstance(population, PicturePopulation) and (run.network.data.repeat, run.network.data.fold) == (0, 0):
+                run.explanation = population.explain(p, run.network.data.test.y)
         stay = [p for p, _ in self._live()]
         if stay and len(stay) <= (1.0 - self._idle_share) * len(self._rows):
             population.keep(stay)
@@ -130,53 +144,22 @@ class Cohort:
         )
 
 
-def _member(network: Network, classes: int) -> Member:
-    assert isinstance(network.config.model, MlpModel)
-    data = network.data
-    return Member(
-        weights=initial_weights(
-            features=data.train.x.shape[1],
-            hidden_units=network.config.model.hidden_units,
-            classes=classes,
-            seed=network.seed,
-        ),
-        train=network.config.train,
-        x=data.train.x,
-        y=data.train.y,
-        evaluate=(data.validation.x, data.test.x),
-        shuffle=np.random.default_rng(derive_seed(network.seed, "shuffle")),
-    )
-
-
 def form_cohorts(networks: Sequence[Network], *, classes: int, device: torch.device, workers: int) -> Iterator[Cohort]:
-    """Group networks that can train together: one optimizer and batch size, no more than leaves every one of `workers`
-    something to do, and for the batched engine similar widths (narrower ones are padded) and as many as the cache (or
-    the GPU) likes."""
+    """Group networks that can train together, no more than leaves every one of `workers` something to do, and for the
+    batched engine of similar widths (narrower ones are padded) and as many as the cache (or the GPU) likes."""
     limit = CUDA_BYTES if device.type == "cuda" else CPU_BYTES
     most = -(-len(networks) // workers)
-    ordered = sorted(networks, key=lambda n: (*_kind(n), _width(n)))  # stable: networks of a trial stay together
-    for _, alike in groupby(ordered, key=_kind):
+    # stable: networks of a trial stay together
+    ordered = sorted(networks, key=lambda n: (*kind_of(n, device), width_of(n)))
+    for _, alike in groupby(ordered, key=lambda n: kind_of(n, device)):
         batch: list[Network] = []
         for network in alike:
-            bytes_with = 4 * (len(batch) + 1) * _width(network) * len(network.data.train.y)
-            too_wide = batch and _width(network) > 1.25 * _width(batch[0]) + 8
-            misfit = not _is_fused(network.config.train, device) and (bytes_with > limit or too_wide)
+            bytes_with = 4 * (len(batch) + 1) * width_of(network) * len(network.data.train.y)
+            too_wide = batch and width_of(network) > 1.25 * width_of(batch[0]) + 8
+            batched = network.data.pixels is None and not is_fused(network, device)
+            misfit = batched and (bytes_with > limit or too_wide)
             if batch and (len(batch) >= most or misfit):
                 yield Cohort(batch, classes=classes, device=device)
                 batch = []
             batch.append(network)
         yield Cohort(batch, classes=classes, device=device)
-
-
-def _is_fused(train: TrainConfig, device: torch.device) -> bool:
-    """Whether the compiled engine trains it: full batches on the CPU."""
-    return device.type == "cpu" and train.batch_size == "full"
-
-
-def _kind(network: Network) -> tuple[str, str]:
-    return network.config.train.optimizer, str(network.config.train.batch_size)
-
-
-def _width(network: Network) -> int:
-    assert isinstance(network.config.model, MlpModel)
-    return network.config.model.hidden_units

@@ -1,4 +1,4 @@
-"""The numbers one network sees: its parts of a fold, normalized without looking at the rest."""
+"""What one network sees: its parts of a fold, normalized without looking at the rest."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_sweep.data import Fold, Samples
+from fer_sweep.data.pictures import Pixels
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -14,7 +15,8 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One side of a fold. index: (n,) rows of Samples, x: (n, d) features, y: (n,) classes."""
+    """One side of a fold. index: (n,) rows of Samples, x: (n, d) features (d is 0 for networks that see pictures),
+    y: (n,) classes."""
 
     index: IntArray
     x: FloatArray
@@ -23,7 +25,12 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class FoldData:
-    """A fold with its features normalized. planted: (n_train,) known wrong labels, or None when unknown."""
+    """A fold with its features normalized.
+
+    planted:  (n_train,) known wrong labels, or None when unknown
+    mirrored: (n_train, d) features of the mirrored training pictures, or None when they are not used
+    pixels:   (N, size, size, 3) all pictures, to which the parts' indices refer; None for networks that see features
+    """
 
     repeat: int
     fold: int
@@ -31,19 +38,63 @@ class FoldData:
     validation: Part
     test: Part
     planted: npt.NDArray[np.bool_] | None
+    mirrored: FloatArray | None = None
+    pixels: Pixels | None = None
 
 
-def prepare_fold(samples: Samples, fold: Fold, normalize: bool | Literal["all"]) -> FoldData:
-    """Cut a fold out of the samples. Mean and population deviation come from the training part, or from all samples
-    with `all` (which leaks); a constant feature is only centred."""
-    x = samples.x.astype(np.float64)
+def prepare_fold(
+    samples: Samples,
+    fold: Fold,
+    normalize: bool | Literal["all"],
+    *,
+    x: FloatArray | None = None,
+    mirrored: FloatArray | None = None,
+) -> FoldData:
+    """Cut a fold out of the samples' features, or out of `x` (N, d) and `mirrored` (N, d) computed from their pictures.
+
+    Mean and population deviation come from the training part, or from all samples with `all` (which leaks); a constant
+    feature is only centred.
+    """
+    features = (samples.features if x is None else x).astype(np.float64)
+    mean, deviation = np.zeros(features.shape[1]), np.ones(features.shape[1])
     if normalize:
-        reference = x if normalize == "all" else x[fold.train]
-        deviation = reference.std(axis=0)
-        x = (x - reference.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+        reference = features if normalize == "all" else features[fold.train]
+        mean, deviation = reference.mean(axis=0), reference.std(axis=0)
+        deviation = np.where(deviation > 0, deviation, 1.0)
+
+    def normalized(rows: FloatArray | npt.NDArray[np.float64]) -> FloatArray:
+        return np.ascontiguousarray((rows - mean) / deviation, dtype=np.float32)
 
     def part(index: IntArray) -> Part:
-        return Part(index, np.ascontiguousarray(x[index], dtype=np.float32), samples.y[index])
+        return Part(index, normalized(features[index]), samples.y[index])
 
-    planted = None if samples.planted is None else samples.planted[fold.train]
-    return FoldData(fold.repeat, fold.fold, part(fold.train), part(fold.validation), part(fold.test), planted)
+    return FoldData(
+        fold.repeat,
+        fold.fold,
+        part(fold.train),
+        part(fold.validation),
+        part(fold.test),
+        planted=_planted(samples, fold),
+        mirrored=None if mirrored is None else normalized(mirrored[fold.train]),
+    )
+
+
+def picture_fold(samples: Samples, fold: Fold, pixels: Pixels) -> FoldData:
+    """A fold for networks that see the pictures themselves, (N, size, size, 3)."""
+
+    def part(index: IntArray) -> Part:
+        return Part(index, np.empty((len(index), 0), dtype=np.float32), samples.y[index])
+
+    return FoldData(
+        fold.repeat,
+        fold.fold,
+        part(fold.train),
+        part(fold.validation),
+        part(fold.test),
+        planted=_planted(samples, fold),
+        pixels=pixels,
+    )
+
+
+def _planted(samples: Samples, fold: Fold) -> npt.NDArray[np.bool_] | None:
+    return None if samples.planted is None else samples.planted[fold.train]

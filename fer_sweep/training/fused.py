@@ -16,10 +16,11 @@ import numpy.typing as npt
 import torch
 
 from fer_sweep.models.mlp import MlpWeights
-from fer_sweep.spec.trial import TrainConfig
+from fer_sweep.spec.train import TrainConfig
 from fer_sweep.training import fused_kernel as kernel
 from fer_sweep.training.fused_kernel import Floats, Integers
-from fer_sweep.training.population import Member
+from fer_sweep.training.member import Member
+from fer_sweep.training.schedules import rates_until
 
 _OPTIMIZERS = {"sgd": kernel.SGD, "adam": kernel.ADAM, "adamw": kernel.ADAMW}
 R = TypeVar("R")
@@ -30,7 +31,7 @@ class FusedPopulation:
 
     def __init__(self, members: Sequence[Member], *, classes: int, epochs: int, device: torch.device) -> None:
         assert device.type == "cpu"
-        assert all(m.train.batch_size == "full" for m in members)
+        assert all(is_fusible(m.train) and m.mirrored is None for m in members)
         self.epoch = 0
         self.device = device
         self._networks = [_Network(m, classes=classes, epochs=epochs) for m in members]
@@ -53,6 +54,10 @@ class FusedPopulation:
             both[:, p, : errors.shape[1]] = errors
         return both[0], both[1]
 
+    def recent_errors(self) -> npt.NDArray[np.float64]:
+        """The cross-entropy of `errors`."""
+        return self.errors()[0]
+
     def predict(self, part: int) -> list[Floats]:
         """Class probabilities (n, C) of every network on its evaluation set number `part`; -1 is the training set."""
         return self._each(lambda network: network.probabilities(part))
@@ -73,6 +78,11 @@ class FusedPopulation:
         if len(self) == 1:
             return [work(self._networks[0])]
         return list(_threads(os.getpid()).map(work, self._networks))
+
+
+def is_fusible(train: TrainConfig) -> bool:
+    """Whether this engine can train so: full batches, all samples alike."""
+    return train.batch_size == "full" and train.label_smoothing == 0.0 and train.class_weights == "none"
 
 
 @cache
@@ -105,9 +115,11 @@ class _Network:
     """One network's weights, optimizer state, samples and (2, epochs + 1) history."""
 
     def __init__(self, member: Member, *, classes: int, epochs: int) -> None:
+        assert isinstance(member.weights, MlpWeights)
         h, features = member.weights.hidden.shape
         self._shape = (_padded(features), _padded(h), _padded(classes), classes)
         self._train: TrainConfig = member.train
+        self._rates = rates_until(epochs, member.train, member.schedule)
         self._weights = _flatten(member.weights, self._shape)
         self._moment, self._square = np.zeros_like(self._weights), np.zeros_like(self._weights)
         self._x, self.y = member.x, np.ascontiguousarray(member.y, np.int64)
@@ -121,7 +133,7 @@ class _Network:
         train = self._train
         kernel.train(
             self._weights, self._moment, self._square, self._active_x.values, self._active_y, self._shape,
-            _OPTIMIZERS[train.optimizer], train.learning_rate, train.momentum, train.weight_decay,
+            _OPTIMIZERS[train.optimizer], self._rates, train.momentum, train.weight_decay,
             self.history, begin, epochs,
         )  # fmt: skip
 

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from fer_sweep.training.population import BETA_1, BETA_2, EPSILON
+from fer_sweep.training.flat_optimizer import BETA_1, BETA_2, EPSILON
 
 TILE = 384
 """Samples per tile. Rows of one tile (features, errors, two hidden units) should about fit a 32 KiB L1 cache, but be
@@ -33,6 +33,7 @@ SGD, ADAM, ADAMW = 0, 1, 2
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
+Rates = npt.NDArray[np.float64]
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _REST_1, _REST_2, _BETA_2, _EPSILON = (np.float32(v) for v in (1.0 - BETA_1, 1.0 - BETA_2, BETA_2, EPSILON))
@@ -258,7 +259,7 @@ def _record(losses: Floats, history: Floats, column: int) -> None:
 @_compiled()
 def train(
     weights: Floats, moment: Floats, square: Floats, x: Floats, y: Integers, shape: tuple[int, int, int, int],
-    optimizer: int, rate: float, momentum: float, decay: float, history: Floats, begin: int, epochs: int,
+    optimizer: int, rates: Rates, momentum: float, decay: float, history: Floats, begin: int, epochs: int,
 ) -> None:  # fmt: skip
     """Train one network for `epochs` epochs after the first `begin`. x: tiles of the active samples, as `tiling` says;
     y: (n,) their classes; shape: D, H, C, classes; history: (2, at least begin + epochs), a column per epoch."""
@@ -277,7 +278,7 @@ def train(
             _errors(z, y[first:last], scale, losses[first:last], scratch, classes, rows)
             _backward(weights, gradient, x, at, hidden, z, back, d, h, c, rows)
         _record(losses, history, epoch)
-        _update(weights, gradient, moment, square, optimizer, rate, momentum, decay, epoch + 1)
+        _update(weights, gradient, moment, square, optimizer, rates[epoch], momentum, decay, epoch + 1)
 
 
 @_compiled()

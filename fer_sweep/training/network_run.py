@@ -1,14 +1,34 @@
 """One network on its way through training: its removal state, what was observed of it, and how it ended."""
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from fer_sweep.spec.trial import BdrRemoval, OracleRemoval, RandomRemoval, TrialConfig
+from fer_sweep.spec.removal import BdrRemoval, OracleRemoval, RandomRemoval
+from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.training.fold_data import FoldData
-from fer_sweep.training.records import HISTOGRAM_BINS, HISTOGRAM_MAX, MetricValues, NetworkResult, Removal
-from fer_sweep.training.removal import NOTHING, RemovalState, check_bdr, check_oracle, choose_randomly, next_check
+from fer_sweep.training.records import (
+    HISTOGRAM_BINS,
+    HISTOGRAM_MAX,
+    Explanation,
+    MetricValues,
+    NetworkResult,
+    Removal,
+    removal_from,
+)
+from fer_sweep.training.removal import (
+    NOTHING,
+    Phase,
+    RemovalState,
+    check_bdr,
+    check_oracle,
+    choose_randomly,
+    next_check,
+)
 from fer_sweep.training.seeds import derive_seed
 
 FloatArray = npt.NDArray[np.float64]
@@ -55,6 +75,7 @@ class NetworkRun:
         self.network = network
         self.observation: Observation | None = None
         self.result: NetworkResult | None = None
+        self.explanation: Explanation | None = None
         self.ended: str | None = None
         self.active = np.ones(len(network.data.train.y), dtype=np.bool_)
         self._leader = leader
@@ -125,6 +146,32 @@ class NetworkRun:
             removals=tuple(self._removals),
             train_size=len(self.active),
         )
+
+    def state(self) -> dict[str, object]:
+        """All that `restore` needs, as plain tensors and text; of a network that has not ended."""
+        assert self.ended is None
+        return {
+            "active": torch.from_numpy(self.active.copy()),
+            "next_stop": self.next_stop,
+            "histogram_epochs": list(self._histograms),
+            "histograms": [torch.from_numpy(counts) for counts in self._histograms.values()],
+            "bookkeeping": json.dumps({
+                "state": asdict(self._state),
+                "removals": [asdict(removal) for removal in self._removals],
+                "random": self._random.bit_generator.state,
+            }),
+        }  # fmt: skip
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        kept = json.loads(state["bookkeeping"])
+        self.active = state["active"].numpy()
+        self.next_stop = state["next_stop"]
+        counts = (tensor.numpy() for tensor in state["histograms"])
+        self._histograms = dict(zip(state["histogram_epochs"], counts, strict=True))
+        self._state = RemovalState(**{**kept["state"], "phase": Phase(kept["state"]["phase"])})
+        self._removals = [removal_from(entry) for entry in kept["removals"]]
+        self._random.bit_generator.state = kept["random"]
 
     def _next_stop(self, epoch: int) -> int:
         removal = self.network.config.removal

@@ -1,6 +1,8 @@
 """Records: what training yields. Plain frozen facts (numbers, strings, numpy arrays), never live modules or handles."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +56,23 @@ class Removal:
     active_after: int
 
 
+def removal_from(entry: Mapping[str, Any]) -> Removal:
+    """The removal that became this mapping in JSON."""
+    return Removal(**{**entry, "removed": tuple(entry["removed"]), "errors": tuple(entry["errors"])})
+
+
+def report_from(entry: Mapping[str, Any]) -> EpochReport:
+    """The report that became this mapping in JSON."""
+    validation = entry["validation"]
+    return EpochReport(
+        **{
+            **entry,
+            "test": MetricValues(**entry["test"]),
+            "validation": None if validation is None else MetricValues(**validation),
+        }
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class NetworkResult:
     """One network: one (repeat, fold) of a trial.
@@ -85,6 +104,24 @@ class NetworkResult:
 
 
 @dataclass(frozen=True, eq=False)
+class Explanation:
+    """What the first network (repeat 0, fold 0) of a trial on pictures looks at, on one test picture per class.
+
+    samples:     (k,) rows of Samples
+    predicted:   (k,) classes
+    pictures:    (k, S, S, 3) uint8 RGB, as the network sees them
+    grad_cam:    (k, S, S) in [0, 1], of the predicted class on the last block
+    activations: per block (c, h, w): the first channels' maps of the first picture
+    """
+
+    samples: npt.NDArray[np.int64]
+    predicted: npt.NDArray[np.int64]
+    pictures: npt.NDArray[np.uint8]
+    grad_cam: npt.NDArray[np.float32]
+    activations: tuple[npt.NDArray[np.float32], ...]
+
+
+@dataclass(frozen=True, eq=False)
 class TrialResult:
     """Everything a finished trial leaves behind."""
 
@@ -97,6 +134,7 @@ class TrialResult:
     device: str
     stopped: str | None = None
     """Why the trial was ended early (`median`, `hyperband`, `budget`), or None."""
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True)

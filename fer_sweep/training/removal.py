@@ -17,7 +17,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from fer_sweep.spec.trial import BdrRemoval, OracleRemoval, RandomRemoval
+from fer_sweep.spec.removal import BdrRemoval, OracleRemoval, RandomRemoval
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -4,26 +4,28 @@ Folds, repeats and all given trials advance in lockstep: a report of epoch e is 
 has reached it, so an intermediate value is the mean over folds at the same epoch and pruning is fair.
 """
 
-import math
 import os
 import time
 import traceback
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 
 from fer_sweep.data import Samples, Split
+from fer_sweep.models.resnet import load_weights
 from fer_sweep.models.svm import fit_svm, svm_votes
-from fer_sweep.spec.trial import SvmModel, TrialConfig
-from fer_sweep.training.cohort import Cohort, form_cohorts
-from fer_sweep.training.fold_data import FoldData, prepare_fold
-from fer_sweep.training.metrics import mean_values
-from fer_sweep.training.network_run import Network, NetworkRun
+from fer_sweep.spec.models import ResnetModel, SvmModel
+from fer_sweep.spec.trial import TrialConfig
+from fer_sweep.training.checkpoint import Checkpoint
+from fer_sweep.training.cohort import form_cohorts
+from fer_sweep.training.fold_data import FoldData
+from fer_sweep.training.inputs import Inputs
+from fer_sweep.training.picture_trials import run_on_pictures
 from fer_sweep.training.records import (
     HISTOGRAM_BINS,
     EpochReport,
@@ -33,23 +35,12 @@ from fer_sweep.training.records import (
     TrialResult,
 )
 from fer_sweep.training.seeds import derive_seed
+from fer_sweep.training.trial_run import TrialRequest, TrialRun, device_name
+
+__all__ = ["Device", "TrialRequest", "choose_device", "device_name", "require_weights", "run_trials"]
 
 Device = torch.device
 """Where trials train, for floors that pass it on and need not know torch."""
-
-OBSERVATIONS = 200
-"""A trial is looked at (accuracies, loss histogram, report) at most about this many times, at even distances."""
-
-
-@dataclass(frozen=True)
-class TrialRequest:
-    """A trial to run. `seed` gives every network its initial weights through derive_seed(seed, repeat, fold);
-    `report_epochs` are reported besides the regular ones, so that trials of different length can be compared."""
-
-    number: int
-    config: TrialConfig
-    seed: int
-    report_epochs: tuple[int, ...] = ()
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
@@ -59,21 +50,51 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
     return torch.device(wanted)
 
 
+def require_weights(config: TrialConfig) -> None:
+    """Raises DataError if the model is to start from weights that cannot be had: better now than in every trial."""
+    if isinstance(config.model, ResnetModel):
+        load_weights(config.model)
+
+
 def run_trials(
-    requests: Sequence[TrialRequest], samples: Samples, split: Split, *, device: torch.device
+    requests: Sequence[TrialRequest],
+    samples: Samples,
+    split: Split,
+    *,
+    device: torch.device,
+    checkpoints: Path | None = None,
 ) -> Generator[Record, str | None, None]:
     """Train all requests side by side. Yields EpochReports and, for each trial, one TrialResult or TrialFailure.
 
-    The answer sent back for an EpochReport, if it is not None, is the reason to stop that trial there.
+    A trial on pictures that was interrupted goes on from its file in the folder `checkpoints`; its reports up to there
+    are yielded again. The answer sent back for an EpochReport, if not None, is the reason to stop that trial there.
     """
-    begun = time.perf_counter()
+    inputs = Inputs(samples, split, device=device)
+    together: list[TrialRequest] = []
     for request in requests:
         if isinstance(request.config.model, SvmModel):
-            yield _run_svm(request, samples, split)
-    running = [_Trial(r, samples, split) for r in requests if not isinstance(r.config.model, SvmModel)]
-    with _workers(device) as (pool, workers):
+            yield _run_svm(request, inputs, samples.classes)
+        elif request.config.trains_on_pictures:  # one after another: each fills the device
+            checkpoint = None
+            if checkpoints is not None:
+                checkpoint = Checkpoint(checkpoints / f"{request.number:05d}.pt", inputs.key(request))
+            yield from run_on_pictures(
+                request, inputs.folds(request.config), samples.classes, device=device, checkpoint=checkpoint
+            )
+        else:
+            together.append(request)
+    if together:
+        yield from _run_side_by_side(together, inputs, samples.classes, device=device, workers=_cores(device))
+
+
+def _run_side_by_side(
+    requests: Sequence[TrialRequest], inputs: Inputs, classes: int, *, device: torch.device, workers: int
+) -> Generator[Record, str | None, None]:
+    begun = time.perf_counter()
+    running = [TrialRun(request, inputs.folds(request.config)) for request in requests]
+    with _threads(workers) as pool:
         networks = [network for trial in running for network in trial.networks]
-        cohorts = list(form_cohorts(networks, classes=samples.classes, device=device, workers=workers))
+        cohorts = list(form_cohorts(networks, classes=classes, device=device, workers=workers))
         for trial in running:
             trial.join(cohorts)
         for epoch in sorted({epoch for trial in running for epoch in trial.observed_epochs}):
@@ -94,110 +115,28 @@ def run_trials(
                     running.remove(trial)
 
 
+def _cores(device: torch.device) -> int:
+    return len(os.sched_getaffinity(0)) if device.type == "cpu" and hasattr(os, "sched_getaffinity") else 1
+
+
 @contextmanager
-def _workers(device: torch.device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
-    """Threads that train cohorts side by side. On the CPU each uses one core: torch's own threads would meet at a
-    barrier after every operation, and wait there for whoever else uses the machine."""
-    workers = len(os.sched_getaffinity(0)) if device.type == "cpu" and hasattr(os, "sched_getaffinity") else 1
+def _threads(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that train cohorts side by side, each on one core: torch's own threads would meet at a barrier after
+    every operation, and wait there for whoever else uses the machine. A single worker keeps torch's threads."""
     threads = torch.get_num_threads()
     if workers > 1:
         torch.set_num_threads(1)
     try:
         with ThreadPoolExecutor(workers) as pool:
-            yield pool, workers
+            yield pool
     finally:
         torch.set_num_threads(threads)
 
 
-class _Trial:
-    """A trial on its way: its networks, wherever they train, and what was reported so far."""
-
-    def __init__(self, request: TrialRequest, samples: Samples, split: Split) -> None:
-        self.request = request
-        last = request.config.train.last_epoch
-        regular = range(0, last, math.ceil(last / OBSERVATIONS))
-        self.observed_epochs = frozenset((*regular, *(e for e in request.report_epochs if e < last), last))
-        self.networks = [
-            Network(request.number, data, request.config, derive_seed(request.seed, data.repeat, data.fold))
-            for data in _fold_data(request.config, samples, split)
-        ]
-        self.cohorts: list[Cohort] = []
-        self._runs: list[NetworkRun] = []
-        self._reports: list[EpochReport] = []
-        self._stopped: str | None = None
-
-    def join(self, cohorts: Sequence[Cohort]) -> None:
-        """Find this trial's networks among the cohorts."""
-        for cohort in cohorts:
-            mine = [run for run in cohort.runs if run.network.trial == self.request.number]
-            if mine:
-                self.cohorts.append(cohort)
-                self._runs += mine
-
-    @property
-    def ended(self) -> bool:
-        return all(run.ended is not None for run in self._runs)
-
-    def report(self, epoch: int) -> EpochReport | TrialFailure:
-        """How the trial does at an epoch; a failure, which ends it, once a loss is no longer a finite number."""
-        seen = [run.observation for run in self._runs if run.observation is not None]
-        validation = [o.validation for o in seen if o.validation is not None]
-        report = EpochReport(
-            trial=self.request.number,
-            epoch=epoch,
-            last_epoch=self.request.config.train.last_epoch,
-            train_loss=float(np.mean([o.train_loss for o in seen])),
-            loss_variance=float(np.mean([o.loss_variance for o in seen])),
-            active_samples=float(np.mean([o.active for o in seen])),
-            test=mean_values([o.test for o in seen]),
-            validation=mean_values(validation) if validation else None,
-        )
-        if not math.isfinite(report.train_loss):
-            self.end("diverged")
-            return self._failure(epoch)
-        self._reports.append(report)
-        return report
-
-    def end(self, reason: str) -> None:
-        self._stopped = reason
-        for cohort in self.cohorts:
-            cohort.end(self.request.number)
-
-    def _failure(self, epoch: int) -> TrialFailure:
-        return TrialFailure(
-            trial=self.request.number,
-            kind="diverged",
-            message=f"the training loss is no longer a finite number at epoch {epoch}: the network diverged. "
-            f"A smaller train.learning_rate (now {self.request.config.train.learning_rate:g}) or train.normalize: true "
-            "usually helps.",
-        )
-
-    def result(self, *, seconds: float, device: torch.device) -> TrialResult:
-        networks = sorted((r.result for r in self._runs if r.result is not None), key=lambda n: (n.repeat, n.fold))
-        return TrialResult(
-            trial=self.request.number,
-            networks=tuple(networks),
-            reports=tuple(self._reports),
-            seconds=seconds,
-            device=_device_name(device),
-            stopped=self._stopped,
-        )
-
-
-def _fold_data(config: TrialConfig, samples: Samples, split: Split) -> list[FoldData]:
-    return [prepare_fold(samples, fold, config.train.normalize) for fold in split.folds]
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-
-
-def _run_svm(request: TrialRequest, samples: Samples, split: Split) -> TrialResult | TrialFailure:
+def _run_svm(request: TrialRequest, inputs: Inputs, classes: int) -> TrialResult | TrialFailure:
     begun = time.perf_counter()
     try:
-        networks = tuple(
-            _svm_network(request, data, samples.classes) for data in _fold_data(request.config, samples, split)
-        )
+        networks = tuple(_svm_network(request, data, classes) for data in inputs.folds(request.config))
     except ValueError as error:  # scikit-learn's word for data it cannot fit
         return TrialFailure(
             request.number, "error", f"scikit-learn could not fit the SVM: {error}", traceback.format_exc()

@@ -50,15 +50,15 @@ def test_every_person_shows_several_expressions() -> None:
 
 def test_class_means_lie_separation_apart_and_noise_has_unit_variance() -> None:
     samples = make(samples=14_000, persons=1000, separation=4.0, person_spread=0.0)
-    means = np.array([samples.x[samples.y == c].mean(axis=0) for c in range(7)])
+    means = np.array([samples.features[samples.y == c].mean(axis=0) for c in range(7)])
     distances = np.linalg.norm(means[:, None] - means, axis=2)[~np.eye(7, dtype=bool)]
     np.testing.assert_allclose(distances, 4.0, atol=0.15)
-    assert (samples.x - means[samples.y]).std() == pytest.approx(1.0, abs=0.02)
+    assert (samples.features - means[samples.y]).std() == pytest.approx(1.0, abs=0.02)
 
 
 def test_persons_differ_by_their_spread() -> None:
     samples = make(samples=14_000, persons=140, separation=0.0, person_spread=3.0)
-    means = np.array([samples.x[samples.person == p].mean(axis=0) for p in range(140)])
+    means = np.array([samples.features[samples.person == p].mean(axis=0) for p in range(140)])
     assert means.std() == pytest.approx(3.0, abs=0.3)
 
 

@@ -37,7 +37,7 @@ def test_table_is_read_whatever_its_delimiter_mark_and_line_ends(
 ) -> None:
     text = TABLE.replace(",", delimiter).replace("\n", ending)
     samples = load(tmp_path, mark + text.encode(), **NAMED)
-    np.testing.assert_array_equal(samples.x, [[1, 2], [3, 4], [5, 6], [7, 8]])
+    np.testing.assert_array_equal(samples.features, [[1, 2], [3, 4], [5, 6], [7, 8]])
     assert samples.class_names == ("Happy", "Sad")
     assert samples.y.tolist() == [1, 0, 1, 0]
     assert samples.ids == ("a", "b", "c", "d")
@@ -55,15 +55,15 @@ def test_without_person_every_row_is_its_own_and_a_warning_says_so(tmp_path: Pat
 
 def test_named_features_are_taken_in_their_order_and_others_ignored(tmp_path: Path) -> None:
     samples = load(tmp_path, TABLE.replace("4", "four"), features=["f1"], **NAMED)
-    assert samples.x[:, 0].tolist() == [1, 3, 5, 7]
-    assert load(tmp_path, TABLE, features=["f2", "f1"], **NAMED).x[0].tolist() == [2, 1]
+    assert samples.features[:, 0].tolist() == [1, 3, 5, 7]
+    assert load(tmp_path, TABLE, features=["f2", "f1"], **NAMED).features[0].tolist() == [2, 1]
 
 
 def test_quoted_cells_may_hold_delimiters_quotes_and_line_breaks(tmp_path: Path) -> None:
     text = 'id,"label","a,b"\n"x,""1""\n",k,1\ny,k," 2 "\nz,m,3\nw,m,4\n'
     samples = load(tmp_path, text, id="id")
     assert samples.ids[0] == 'x,"1"'
-    assert samples.x[:, 0].tolist() == [1, 2, 3, 4]
+    assert samples.features[:, 0].tolist() == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_missing_values_follow_the_rule(tmp_path: Path, marker: str) -> None:
     assert dropped.ids == ("a", "b", "c", "d")
     assert dropped.warnings == ("Dropped for missing feature values: row 6 (e): f1.",)
     imputed = load(tmp_path, text, missing="impute", **NAMED)
-    assert imputed.x[4].tolist() == [0, 9]
+    assert imputed.features[4].tolist() == [0, 9]
     assert imputed.warnings == ("Missing values set to 0 in row 6 (e): f1.",)
     with pytest.raises(DataError, match=r"Missing feature values in row 6 \(e\): f1"):
         load(tmp_path, text, missing="error", **NAMED)
@@ -155,7 +155,7 @@ def test_what_is_written_is_read_back(
     for i, values in enumerate(x):
         writer.writerow([ids[i], "ab"[i % 2], f"p{i % 3}", *map(repr, values)])
     samples = load(tmp_path, out.getvalue(), id="id", person="who")
-    np.testing.assert_array_equal(samples.x, np.array(x, dtype=np.float32))
+    np.testing.assert_array_equal(samples.features, np.array(x, dtype=np.float32))
     assert samples.ids == tuple(ids[: len(x)])
     assert samples.y.tolist() == [i % 2 for i in range(len(x))]
     assert samples.person.tolist() == [i % 3 for i in range(len(x))]

@@ -39,7 +39,7 @@ def with_cell(row: int, column: int, value: object) -> list[Row]:
 def test_real_workbook_has_the_known_pictures_classes_and_films(sfew_path: str) -> None:
     samples = load(sfew_path, missing="impute")
     assert len(samples) == 675
-    assert samples.x.shape == (675, 10)
+    assert samples.features.shape == (675, 10)
     assert samples.class_names == ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
     assert np.bincount(samples.y).tolist() == [100, 75, 100, 100, 100, 100, 100]
     images = Counter(samples.person_names[p] for p in samples.person)
@@ -59,7 +59,7 @@ def test_real_workbook_drops_its_incomplete_row_by_default(sfew: Samples) -> Non
 
 def test_real_workbook_imputed_row_is_zero_and_its_extreme_value_warned_of(sfew_path: str) -> None:
     samples = load(sfew_path, missing="impute")
-    row = samples.x[samples.ids.index("Hangover_001949614_00000089")]
+    row = samples.features[samples.ids.index("Hangover_001949614_00000089")]
     assert row[0] == pytest.approx(0.99401)
     assert not row[5:].any()
     assert any("row 207" in w and "C (LPQ1)" in w and "25 standard deviations" in w for w in samples.warnings)
@@ -90,7 +90,7 @@ def test_small_workbook_is_read_as_written(write_workbook: WriteWorkbook) -> Non
     assert samples.person_names == tuple(f"Film{c}" for c in "ABCDEFG")
     np.testing.assert_array_equal(samples.person, np.repeat(np.arange(7), 4))
     np.testing.assert_array_equal(samples.y, np.arange(28) % 7)
-    np.testing.assert_allclose(samples.x[3], 0.001 * np.arange(3, 13), rtol=1e-6)
+    np.testing.assert_allclose(samples.features[3], 0.001 * np.arange(3, 13), rtol=1e-6)
     assert samples.warnings == ()
 
 

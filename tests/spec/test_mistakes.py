@@ -47,8 +47,8 @@ BASE_MISTAKES = [
     ("train: {epochs: {min: 1}}", 3, "train.epochs: {min: 1} is not allowed. Allowed: a whole number"),
     ("train: 5", 3, "train: 5 is not allowed. Allowed: a mapping with the keys optimizer, learning_rate"),
     ("train:\n", 3, "train: null (nothing) is not allowed. Allowed: a mapping"),
-    ("model: {hidden_units: 5}", 3, "model.kind: is missing. Allowed: mlp or svm."),
-    ("model: {kind: mpl}", 3, "model.kind: 'mpl' is not allowed. Did you mean mlp? Allowed: mlp or svm."),
+    ("model: {hidden_units: 5}", 3, "model.kind: is missing. Allowed: mlp, svm, cnn or resnet."),
+    ("model: {kind: mpl}", 3, "model.kind: 'mpl' is not allowed. Did you mean mlp? Allowed: mlp, svm, cnn or resnet."),
     ("model: {kind: [mlp]}", 3, "model.kind: ['mlp'] is not allowed"),
     ("model: {kind: svm, gamma: -1}", 3, "model.gamma: -1 is out of range. Allowed: scale, auto or a number > 0."),
     ("model: {kind: mlp, c: 1.0}", 3, "model.c: unknown key (it belongs to model.kind: svm)."),
@@ -87,7 +87,11 @@ BASE_MISTAKES = [
 PARAMETER_MISTAKES = [
     ("  data.seed: {values: [1, 2]}", 5, "data cannot be searched: all trials share data and splits"),
     ("  protocol.folds: {values: [2, 3]}", 5, "protocol cannot be searched: all trials share data and splits"),
-    ("  seed: {values: [1, 2]}", 5, "there is no such field to search. Allowed: fields of model, train or removal."),
+    (
+        "  seed: {values: [1, 2]}",
+        5,
+        "there is no such field to search. Allowed: fields of features, model,",
+    ),
     ("  train.learning_rat: {values: [1.0]}", 5, "no such field to search. Did you mean train.learning_rate?"),
     ("  train.zzz: {values: [1.0]}", 5, "no such field to search. Allowed: train.optimizer, "),
     ("  bdr.alpha: {values: [1.0]}", 5, "Did you mean removal.alpha?"),

@@ -3,7 +3,8 @@
 import pytest
 
 from fer_sweep.spec import Parameter
-from fer_sweep.spec.trial import BdrRemoval, MlpModel, NoRemoval, SvmModel
+from fer_sweep.spec.models import MlpModel, SvmModel
+from fer_sweep.spec.removal import BdrRemoval, NoRemoval
 from tests.spec.sweep_files import load_text, problems_of
 
 BDR = "removal: {rule: bdr, alpha: 0.5, start: 10}\n"
@@ -74,7 +75,7 @@ def test_all_parameters_can_be_taken_away() -> None:
         ("train.epochs=abc", "train.epochs: 'abc' is not a whole number. Allowed: a whole number >= 1 and <= 1000000."),
         ("train.epohcs=5", "train.epohcs: unknown key. Did you mean epochs? Allowed here: optimizer, "),
         ("trian.epochs=5", "trian: unknown key. Did you mean train?"),
-        ("model.kind=mpl", "model.kind: 'mpl' is not allowed. Did you mean mlp? Allowed: mlp or svm."),
+        ("model.kind=mpl", "model.kind: 'mpl' is not allowed. Did you mean mlp? Allowed: mlp, svm, cnn or resnet."),
         ("removal.alpha=1.0", "removal.alpha: unknown key (it belongs to removal.rule: bdr or random)."),
         ("parameters.train.epohcs={values: [1]}", "parameters.train.epohcs: there is no such field to search."),
         ("parameters.train.epochs=5", "parameters.train.epochs: 5 is not a mapping. Give values: [...]"),

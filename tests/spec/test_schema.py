@@ -13,7 +13,7 @@ from fer_sweep.spec import json_schema, load_sweep
 from fer_sweep.spec.source import read_text
 
 SHIPPED = sorted((Path(__file__).parents[2] / "sweeps").rglob("*.yaml"))
-WORKBOOK = {"FER_SFEW_WORKBOOK": "sfew.xlsx"}
+WORKBOOK = {"FER_SFEW_WORKBOOK": "sfew.xlsx", "FER_FACES": "faces"}
 
 
 def _validate(text: str) -> None:

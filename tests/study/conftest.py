@@ -1,6 +1,7 @@
 """What tests of the search watch."""
 
 from collections.abc import Generator, Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     numbers: list[int] = []
 
     def counting(
-        requests: Sequence[TrialRequest], samples: Samples, split: Split, *, device: torch.device
+        requests: Sequence[TrialRequest], samples: Samples, split: Split, *, device: torch.device, checkpoints: Path
     ) -> Generator[Record, str | None, None]:
         numbers.extend(request.number for request in requests)
         return run_trials(requests, samples, split, device=device)

@@ -74,7 +74,7 @@ def test_an_invalid_configuration_fails_alone(tmp_path: Path) -> None:
 
 def test_an_exception_fails_only_the_trial_that_raises_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def crashing(
-        requests: Sequence[TrialRequest], samples: Samples, split: Split, *, device: torch.device
+        requests: Sequence[TrialRequest], samples: Samples, split: Split, *, device: torch.device, checkpoints: Path
     ) -> Generator[Record, str | None, None]:
         for record in run_trials(requests, samples, split, device=device):
             if record.trial == 1 and not isinstance(record, TrialResult) and getattr(record, "epoch", 0) == 5:

@@ -7,7 +7,9 @@ import torch
 from torch.nn import functional
 
 from fer_sweep.models.mlp import as_module, initial_weights
-from fer_sweep.spec.trial import BdrRemoval, MlpModel, TrialConfig
+from fer_sweep.spec.models import MlpModel
+from fer_sweep.spec.removal import BdrRemoval
+from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.training.fold_data import FoldData
 from fer_sweep.training.removal import Phase, RemovalState, check_bdr, next_check
 from fer_sweep.training.seeds import derive_seed

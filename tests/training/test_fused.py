@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from fer_sweep.models.mlp import initial_weights
-from fer_sweep.spec.trial import TrainConfig
+from fer_sweep.spec.train import TrainConfig
 from fer_sweep.training.fused import FusedPopulation
 from fer_sweep.training.fused_kernel import TILE
-from fer_sweep.training.population import Member, Population
+from fer_sweep.training.member import Member
+from fer_sweep.training.population import Population
 
 CPU = torch.device("cpu")
 WIDTHS_AND_SIZES = [(10, 60), (1, 33), (21, TILE), (8, TILE + 1), (13, 2 * TILE + 90), (30, 7)]

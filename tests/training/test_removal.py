@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_sweep.spec.trial import BdrRemoval, OracleRemoval
+from fer_sweep.spec.removal import BdrRemoval, OracleRemoval
 from fer_sweep.training.removal import (
     Decision,
     Phase,

@@ -12,6 +12,7 @@ from fer_sweep.spec.data import SyntheticFeatures
 from fer_sweep.spec.trial import ProtocolConfig, TrialConfig
 from fer_sweep.training import cohort, population
 from fer_sweep.training.fold_data import prepare_fold
+from fer_sweep.training.member import Member
 from fer_sweep.training.metrics import removal_quality, scores_on_test
 from fer_sweep.training.records import EpochReport, Record, TrialFailure, TrialResult
 from fer_sweep.training.seeds import derive_seed
@@ -270,7 +271,7 @@ def test_widths_too_different_do_not_share_a_population(
     sizes: list[int] = []
     original = population.Population.__init__
 
-    def spy(self: population.Population, members: Sequence[population.Member], **rest: object) -> None:
+    def spy(self: population.Population, members: Sequence[Member], **rest: object) -> None:
         sizes.append(len(members))
         original(self, members, **rest)  # type: ignore[arg-type]
 

@@ -4,6 +4,17 @@ the same data."""
 from fer_sweep.tracking.figures.confusion import confusion
 from fer_sweep.tracking.figures.curves import training_curves
 from fer_sweep.tracking.figures.losses import loss_histograms
+from fer_sweep.tracking.figures.pictures import activation_maps, grad_cam, removed_gallery
 from fer_sweep.tracking.figures.search import best_so_far, importance, slices
 
-__all__ = ["best_so_far", "confusion", "importance", "loss_histograms", "slices", "training_curves"]
+__all__ = [
+    "activation_maps",
+    "best_so_far",
+    "confusion",
+    "grad_cam",
+    "importance",
+    "loss_histograms",
+    "removed_gallery",
+    "slices",
+    "training_curves",
+]

@@ -1,0 +1,116 @@
+"""fer-sweep data: what pictures there are, drawn ones, and what was computed from them before."""
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from fer_sweep.cli import tables
+from fer_sweep.cli.console import err, out
+from fer_sweep.data import load_samples
+from fer_sweep.data.cache import LIMIT, Cache
+from fer_sweep.data.contact_sheet import contact_sheet
+from fer_sweep.data.faces import find_faces
+from fer_sweep.data.inspection import PARTS, Inspection, inspect, source_of
+from fer_sweep.data.synthetic_faces import write_faces
+from fer_sweep.spec.data import Fer2013Data, FolderData, SyntheticFaces
+from fer_sweep.study.home import Home
+
+SHOWN = 10
+
+
+def show_inspection(
+    path: Path,
+    *,
+    person: str | None,
+    labels: tuple[str, ...] | None,
+    faces: bool,
+    sheet: Path | None,
+    home: Path,
+    as_json: bool,
+) -> None:
+    """Say what a folder or a FER-2013 file is, and how to use it."""
+    config = source_of(path, person=person, labels=labels)
+    cache = Cache(Home(home).cache)
+    with err.status("looking at every picture"):
+        found, samples = inspect(config, cache, faces=faces)
+        if sheet is not None:
+            boxes = find_faces(samples.pictures)[:, 1:] if faces else None
+            contact_sheet(samples, boxes=boxes).save(sheet)
+    if as_json:
+        out.print_json(json.dumps({**asdict(found), "sheet": None if sheet is None else str(sheet)}))
+        return
+    _print_inspection(found, config)
+    if sheet is not None:
+        out.print(f"contact sheet: {sheet}", soft_wrap=True)
+
+
+def _print_inspection(found: Inspection, config: FolderData | Fer2013Data) -> None:
+    out.print(f"layout: {found.layout}; {found.pictures} pictures of {found.persons} persons", soft_wrap=True)
+    table = tables.empty_table()
+    divided = any(facts.parts for facts in found.classes)
+    table.add_column("class", overflow="fold")
+    for column in ("pictures", "persons", *(PARTS if divided else ())):
+        table.add_column(column, justify="right", no_wrap=True)
+    for facts in found.classes:
+        table.add_row(facts.name, *(str(n) for n in (facts.pictures, facts.persons, *facts.parts)))
+    out.print(table)
+    small, middle, large = (f"{width} x {height}" for width, height in found.sizes)
+    out.print(f"sizes: {small} to {large} pixels, median {middle}", soft_wrap=True)
+    if found.faces is not None:
+        share = 100 * found.faces / found.pictures
+        out.print(f"faces: one was found in {found.faces} of {found.pictures} pictures ({share:.0f} %)", soft_wrap=True)
+    for name, reason in found.unreadable[:SHOWN]:
+        out.print(f"unreadable: {name}: {reason}", soft_wrap=True)
+    if len(found.unreadable) > SHOWN:
+        out.print(f"and {len(found.unreadable) - SHOWN} more unreadable files")
+    for warning in found.warnings:
+        out.print(f"warning: {warning}", style="yellow", soft_wrap=True)
+    settings = ", ".join(
+        f"{name}: {json.dumps(value, ensure_ascii=False)}"
+        for name, value in config.model_dump(exclude_defaults=True, mode="json").items()
+    )
+    out.print(f"in a sweep file: data: {{{settings}}}", soft_wrap=True)
+
+
+def synthesize(config: SyntheticFaces, folder: Path, *, as_json: bool) -> None:
+    """Write drawn faces into a new folder."""
+    with err.status(f"drawing {config.samples} faces"):
+        manifest = write_faces(load_samples(config), folder)
+    if as_json:
+        out.print_json(json.dumps({"folder": str(folder), "manifest": str(manifest), "pictures": config.samples}))
+        return
+    out.print(f"{config.samples} faces of {config.persons} persons are in {folder}", soft_wrap=True)
+    out.print(f"true and planted labels: {manifest}", soft_wrap=True)
+    out.print(f"in a sweep file: data: {{source: folder, path: {json.dumps(str(folder))}}}", soft_wrap=True)
+
+
+def show_cache(home: Path, *, clear: bool, as_json: bool) -> None:
+    """Show what was computed from pictures, or delete it."""
+    cache = Cache(Home(home).cache)
+    entries = cache.entries()
+    total = sum(entry.bytes for entry in entries)
+    freed = cache.clear() if clear else 0
+    if as_json:
+        listed = [{"kind": e.kind, "bytes": e.bytes, "used": e.used, "path": str(e.path)} for e in entries]
+        out.print_json(json.dumps({"entries": listed, "bytes": total, "limit": LIMIT, "freed": freed}))
+    elif clear:
+        out.print(f"{len(entries)} arrays deleted, {_megabytes(freed)} freed")
+    elif not entries:
+        out.print(f"nothing is kept in {cache.folder}", soft_wrap=True)
+    else:
+        table = tables.empty_table()
+        table.add_column("what")
+        for column in ("size", "last used"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for entry in entries:
+            used = datetime.fromtimestamp(entry.used).strftime("%Y-%m-%d %H:%M")
+            table.add_row(entry.kind, _megabytes(entry.bytes), used)
+        out.print(table)
+        out.print(f"{_megabytes(total)} of at most {_megabytes(LIMIT)} in {cache.folder}", soft_wrap=True)
+
+
+def _megabytes(count: int) -> str:
+    return f"{np.ceil(count / 1e5) / 10:,.1f} MB"

@@ -1,0 +1,170 @@
+"""How data sets of faces are laid out in folders: which file has which label, person and official part.
+
+Sources: the data sets' own documentation: SFEW 1.0 and 2.0 (Dhall et al. 2011),
+CK+ (Lucey et al. 2010), JAFFE (Lyons et al. 1998), RAF-DB (Li et al. 2017).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer_sweep.data.labels import expression_of
+from fer_sweep.errors import DataError
+
+TRAINING, VALIDATION, TEST = 0, 1, 2
+PICTURE_SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm", ".jfif")
+)
+
+_PARTS = {"train": TRAINING, "val": VALIDATION, "test": TEST, "set1": TRAINING, "set2": TEST}
+_PART_FOLDER = re.compile(r"(train|val|test|set1|set2)(ing|id|idation|ing set)?([ _-].*)?", re.IGNORECASE)
+_JAFFE = re.compile(r"(?P<person>[A-Z]{2})\.(?P<label>AN|DI|FE|HA|NE|SA|SU)\d\.\d+")
+_JAFFE_LABELS = dict(
+    zip(
+        ["AN", "DI", "FE", "HA", "NE", "SA", "SU"],
+        ["Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"],
+        strict=True,
+    )
+)
+_RAF_LABELS = dict(enumerate(["Surprise", "Fear", "Disgust", "Happy", "Sad", "Angry", "Neutral"], start=1))
+_CK_LABELS = {0: "Neutral", 1: "Angry", 3: "Disgust", 4: "Fear", 5: "Happy", 6: "Sad", 7: "Surprise"}  # 2 is contempt
+_CK_LAST = 3
+"""Frames at the end of a CK+ sequence that show its label, as is customary; the first shows a neutral face."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A picture file and what its place and name say about it. part: 0 training, 1 validation, 2 test."""
+
+    path: Path
+    label: str
+    person: str | None = None
+    part: int | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a folder was recognized as."""
+
+    name: str
+    pictures: tuple[Labelled, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def recognize(root: Path, labels: Sequence[str] | None) -> Layout:
+    """The layout of a folder; labels: names of numeric class folders in ascending order of their numbers.
+
+    Raises DataError if no layout fits, or numeric folders have no names.
+    """
+    if (root / "EmoLabel" / "list_patition_label.txt").is_file():
+        return _raf(root)
+    if (root / "Emotion").is_dir() and (images := sorted(root.glob("*cohn-kanade-images"))):
+        return _ck(root, images[0])
+    files = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()]
+    if not files:
+        raise DataError(
+            f"data.path: {root} holds no picture files ({', '.join(sorted(PICTURE_SUFFIXES))}). Name a folder with one "
+            "folder per expression, or give a data.manifest."
+        )
+    if any(_class_of(path, root) for path in files):
+        return _class_folders(root, files)
+    jaffe = [Labelled(p, _JAFFE_LABELS[m["label"]], m["person"]) for p in files if (m := _JAFFE.match(p.name))]
+    if jaffe:
+        return Layout("JAFFE", tuple(jaffe), _ignored(root, files, len(jaffe)))
+    return _foreign_folders(root, files, labels)
+
+
+def _class_of(path: Path, root: Path) -> str | None:
+    """The expression that the nearest folder above names."""
+    names = path.relative_to(root).parts[:-1]
+    return next((found for name in reversed(names) if (found := expression_of(name))), None)
+
+
+def _part_of(path: Path, root: Path) -> int | None:
+    matches = (_PART_FOLDER.fullmatch(name) for name in path.relative_to(root).parts[:-1])
+    return next((_PARTS[match[1].lower()] for match in matches if match), None)
+
+
+def _class_folders(root: Path, files: Sequence[Path]) -> Layout:
+    pictures = [Labelled(path, label, part=_part_of(path, root)) for path in files if (label := _class_of(path, root))]
+    official = {picture.part for picture in pictures} - {None}
+    name = "a folder per expression"
+    if len(official) > 1:
+        name += ", divided into official parts"
+    return Layout(name, tuple(pictures), _ignored(root, files, len(pictures)))
+
+
+def _foreign_folders(root: Path, files: Sequence[Path], labels: Sequence[str] | None) -> Layout:
+    """Class folders with numbers, or names that are no expressions."""
+    inside = [path for path in files if path.parent != root and not _PART_FOLDER.fullmatch(path.parent.name)]
+    if not inside:
+        raise DataError(
+            f"data.path: {root} has {len(files)} pictures but no class folders. Put the pictures of each expression "
+            "into a folder named after it, or give a data.manifest (CSV with the columns path and label)."
+        )
+    names = sorted({path.parent.name for path in inside})
+    label_of = {name: name for name in names}
+    if all(name.isdigit() for name in names):
+        names.sort(key=int)
+        if labels is None or len(labels) != len(names):
+            given = "data.labels is not given" if labels is None else f"data.labels names {len(labels)} classes"
+            raise DataError(
+                f"data.path: {root} has the numeric class folders {', '.join(names)}, but {given}. Name the classes in "
+                "ascending order of their numbers, as in data.labels: [Angry, Disgust, Fear, Happy, Sad, Surprise]."
+            )
+        label_of = dict(zip(names, labels, strict=True))
+    pictures = tuple(Labelled(p, label_of[p.parent.name], part=_part_of(p, root)) for p in inside)
+    return Layout("a folder per class", pictures, _ignored(root, files, len(pictures)))
+
+
+def _ignored(root: Path, files: Sequence[Path], used: int) -> tuple[str, ...]:
+    """A warning that names the folders whose pictures have no label."""
+    if len(files) == used:
+        return ()
+    left = Counter(
+        path.parent.relative_to(root).as_posix()
+        for path in files
+        if not (_class_of(path, root) or _JAFFE.match(path.name))
+    )
+    places = ", ".join(f"{place} ({count})" for place, count in left.most_common(5))
+    return (f"{len(files) - used} pictures are ignored, because their folders name no expression: {places}.",)
+
+
+def _raf(root: Path) -> Layout:
+    folder = next((f for f in (root / "Image" / "aligned", root / "Image" / "original") if f.is_dir()), None)
+    if folder is None:
+        raise DataError(f"data.path: {root} looks like RAF-DB, but has neither Image/aligned nor Image/original.")
+    return Layout("RAF-DB", tuple(_raf_pictures(root / "EmoLabel" / "list_patition_label.txt", folder)))
+
+
+def _raf_pictures(listing: Path, folder: Path) -> Iterator[Labelled]:
+    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), start=1):
+        match = re.fullmatch(r"((train|test)_\w+)(\.\w+)\s+([1-7])", line.strip())
+        if match is None and line.strip():
+            raise DataError(
+                f"{listing}, line {number}: {line!r} is not of the form `train_00001.jpg 5` with a label 1..7."
+            )
+        if match is not None:
+            aligned, plain = folder / f"{match[1]}_aligned{match[3]}", folder / f"{match[1]}{match[3]}"
+            part = TRAINING if match[2] == "train" else TEST
+            yield Labelled(aligned if aligned.exists() else plain, _RAF_LABELS[int(match[4])], part=part)
+
+
+def _ck(root: Path, images: Path) -> Layout:
+    pictures: list[Labelled] = []
+    contempt = 0
+    for file in sorted((root / "Emotion").glob("*/*/*_emotion.txt")):
+        subject, sequence = file.parts[-3:-1]
+        code = int(float(file.read_text(encoding="ascii").strip()))
+        frames = [p for p in sorted((images / subject / sequence).glob("*")) if p.suffix.lower() in PICTURE_SUFFIXES]
+        if code not in _CK_LABELS:
+            contempt += 1
+            continue
+        if not frames:
+            raise DataError(f"{file} labels the sequence {subject}/{sequence}, which has no pictures in {images}.")
+        pictures += [Labelled(frame, _CK_LABELS[code], subject) for frame in frames[-_CK_LAST:]]
+        pictures.append(Labelled(frames[0], "Neutral", subject))
+    warning = f"{contempt} sequences labelled contempt are left out: it is not one of the seven expressions."
+    return Layout("CK+", tuple(pictures), (warning,) if contempt else ())

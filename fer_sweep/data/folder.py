@@ -1,0 +1,171 @@
+"""`source: folder`: face pictures in class folders, or in the layout of a known data set."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fer_sweep.data.cache import Cache
+from fer_sweep.data.conventions import TEST, VALIDATION, Labelled, recognize
+from fer_sweep.data.decoding import examine
+from fer_sweep.data.labels import encode_labels
+from fer_sweep.data.manifest import read_manifest
+from fer_sweep.data.persons import persons_of
+from fer_sweep.data.pictures import Pictures, digest_of, each, whole_boxes
+from fer_sweep.data.samples import IntArray, Samples
+from fer_sweep.errors import DataError
+from fer_sweep.spec.data import FolderData
+
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a folder holds. sizes: (width, height) of each readable picture; unreadable: path and reason."""
+
+    root: Path
+    layout: str
+    pictures: tuple[Labelled, ...]
+    digests: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
+    unreadable: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+
+
+def survey_folder(config: FolderData) -> Survey:
+    """Look at every picture file that `config` means: decode it and take its content's hash.
+
+    Raises DataError if there is no such folder, no layout fits it, or a manifest is wrong.
+    """
+    root = Path(config.path).expanduser()
+    if not root.is_dir():
+        what = "is a file, not a folder" if root.exists() else f"does not exist (looked for {root.absolute()})"
+        raise DataError(
+            f"data.path: {config.path} {what}. Name the folder that holds the class folders; for a table use "
+            "data.source: csv or fer2013."
+        )
+    layout = recognize(root, config.labels) if config.manifest is None else read_manifest(config.manifest, root)
+    listed = sorted(layout.pictures, key=lambda picture: picture.path.as_posix())
+
+    def look(i: int) -> tuple[str, tuple[int, int] | str]:
+        try:
+            content = listed[i].path.read_bytes()
+        except OSError as error:
+            return "", f"cannot be read: {error.strerror}"
+        return digest_of(content), examine(content)
+
+    seen = each(look, range(len(listed)))
+    good = [i for i, (_, found) in enumerate(seen) if not isinstance(found, str)]
+    return Survey(
+        root=root,
+        layout=layout.name,
+        pictures=tuple(listed[i] for i in good),
+        digests=tuple(seen[i][0] for i in good),
+        sizes=tuple(found for _, found in seen if not isinstance(found, str)),
+        unreadable=tuple(
+            (picture.path.relative_to(root).as_posix(), found)
+            for picture, (_, found) in zip(listed, seen, strict=True)
+            if isinstance(found, str)
+        ),
+        warnings=layout.warnings,
+    )
+
+
+def load_folder_samples(config: FolderData, cache: Cache | None) -> Samples:
+    """The readable pictures of a folder in the order of their paths, which are their ids.
+
+    Persons are those that layout, manifest or `person` name; a picture without one is its own person. Parts are the
+    official ones, where training and test pictures (or, lacking those, validation pictures) are labelled.
+    Raises DataError if nothing can be read, or, with `on_bad_file: error`, if anything cannot.
+    """
+    survey = survey_folder(config)
+    named = [f"{path} ({reason})" for path, reason in survey.unreadable]
+    if named and config.on_bad_file == "error":
+        raise DataError(
+            f"data.path: {len(named)} files in {config.path} are no readable pictures: {_first(named)}. Remove or "
+            "repair them, or use data.on_bad_file: skip."
+        )
+    if not survey.pictures:
+        raise DataError(f"data.path: {config.path} has no readable picture: {_first(named)}.")
+    ids = tuple(picture.path.relative_to(survey.root).as_posix() for picture in survey.pictures)
+    persons, person_warnings = person_names(survey, config.person)
+    y, class_names = encode_labels([picture.label for picture in survey.pictures])
+    names, person = np.unique(persons, return_inverse=True)
+    skipped = (f"{len(named)} files are no readable pictures and left out: {_first(named)}.",) if named else ()
+    return Samples(
+        x=Pictures(tuple(p.path for p in survey.pictures), survey.digests, whole_boxes(survey.sizes), cache),
+        y=y,
+        person=person.astype(np.int64),
+        ids=ids,
+        class_names=class_names,
+        person_names=tuple(names.tolist()),
+        part=_official(survey.pictures),
+        warnings=(*survey.warnings, *skipped, *person_warnings, *duplicate_warnings(survey)),
+    )
+
+
+def person_names(survey: Survey, pattern: str | None) -> tuple[list[str], tuple[str, ...]]:
+    """The person of every picture, and what should be known about them.
+
+    Raises DataError if `pattern` is no regular expression with a group `person`, or fits no file.
+    """
+    ids = [picture.path.relative_to(survey.root).as_posix() for picture in survey.pictures]
+    found = persons_of(ids, None if pattern is None else _compiled(pattern))
+    if pattern is not None and not any(found):
+        raise DataError(f"data.person: {pattern!r} fits none of the {len(ids)} pictures, such as {ids[0]!r}.")
+    # what a file says itself comes first, unless the user has said how to read it
+    both = [p.person or name if pattern is None else name for p, name in zip(survey.pictures, found, strict=True)]
+    alone = sum(name is None for name in both)
+    warning = (
+        f"{alone} of {len(ids)} pictures name no person; each counts as its own, so persons may stand on both sides of "
+        "a split. Give data.person (a regular expression) or a data.manifest with a person column.",
+    )
+    return [name or f"({path})" for path, name in zip(ids, both, strict=True)], warning if alone else ()
+
+
+def duplicate_warnings(survey: Survey) -> tuple[str, ...]:
+    """What to know about pictures that occur more than once."""
+    groups: defaultdict[str, list[Labelled]] = defaultdict(list)
+    for picture, digest in zip(survey.pictures, survey.digests, strict=True):
+        groups[digest].append(picture)
+    repeated = [group for group in groups.values() if len(group) > 1]
+    disputed = [group for group in repeated if len({picture.label for picture in group}) > 1]
+    warnings = []
+    if disputed:
+        examples = [" = ".join(f"{p.path.name} ({p.label})" for p in group) for group in disputed]
+        warnings.append(f"{len(disputed)} pictures occur under several labels, of which at most one can be right: "
+                        f"{_first(examples)}.")  # fmt: skip
+    if alike := len(repeated) - len(disputed):
+        warnings.append(f"{alike} pictures occur more than once under the same label; all copies are kept.")
+    return tuple(warnings)
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise DataError(f"data.person: {pattern!r} is no regular expression: {error}.") from error
+    if "person" not in compiled.groupindex:
+        raise DataError(
+            f"data.person: {pattern!r} has no group `person`. Mark the part that names the person, as in "
+            r"(?P<person>[^/_]+)_\d+\.png."
+        )
+    return compiled
+
+
+def _official(pictures: Sequence[Labelled]) -> IntArray | None:
+    parts = [picture.part for picture in pictures]
+    if None in parts or len(set(parts)) < 2:
+        return None
+    official = np.array(parts, dtype=np.int64)
+    if TEST not in official:  # SFEW 2.0's test part has no labels; its validation part is what people test on
+        official[official == VALIDATION] = TEST
+    return official
+
+
+def _first(items: Sequence[str]) -> str:
+    more = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
+    return ", ".join(items[:_NAMED]) + more

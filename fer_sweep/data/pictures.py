@@ -1,0 +1,106 @@
+"""Pictures: N face pictures that are read when they are needed, from files or from memory."""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fer_sweep.data.cache import Cache
+from fer_sweep.data.decoding import decode
+
+Pixels = npt.NDArray[np.uint8]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """N pictures. Row i of every field is the same picture.
+
+    sources: file, or (h, w, 3) uint8 RGB array
+    digests: hash of the content of file or array
+    boxes:   (N, 4) left, top, right, bottom of what is looked at, in pixels of the upright picture
+    cache:   where arrays computed from these pictures are kept; None: nowhere
+    """
+
+    sources: tuple[Path | Pixels, ...]
+    digests: tuple[str, ...]
+    boxes: npt.NDArray[np.int32]
+    cache: Cache | None = None
+
+    def __post_init__(self) -> None:
+        assert len(self.sources) == len(self.digests) == len(self.boxes)
+        self.boxes.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of all that is looked at, 16 hex digits."""
+        digest = hashlib.sha256("\0".join(self.digests).encode())
+        digest.update(np.ascontiguousarray(self.boxes, dtype="<i4").tobytes())
+        return digest.hexdigest()[:16]
+
+    def whole(self, i: int) -> Pixels:
+        """(h, w, 3) uint8 RGB: picture i as it stands upright."""
+        source = self.sources[i]
+        return decode(source) if isinstance(source, Path) else source
+
+    def face(self, i: int) -> Pixels:
+        """(h, w, 3) uint8 RGB: the part of picture i that is looked at."""
+        left, top, right, bottom = self.boxes[i]
+        return self.whole(i)[top:bottom, left:right]
+
+    def pixels(self, size: int, *, grey: bool = False) -> Pixels:
+        """(N, size, size, 3) uint8 RGB, or (N, size, size) grey (ITU-R 601): all faces, resized without keeping their
+        aspect (paper section 2.5), bilinear with antialiasing."""
+
+        def resized(i: int) -> Pixels:
+            image = Image.fromarray(self.face(i))
+            return np.asarray((image.convert("L") if grey else image).resize((size, size), Image.Resampling.BILINEAR))
+
+        return self.computed("grey" if grey else "pixels", (size,), lambda: np.stack(each(resized, range(len(self)))))
+
+    def computed(
+        self, kind: str, inputs: tuple[object, ...], compute: Callable[[], npt.NDArray[Any]]
+    ) -> npt.NDArray[Any]:
+        """What `compute` makes of these pictures and `inputs`, from the cache if it was made before."""
+        return compute() if self.cache is None else self.cache.array(kind, (self.key, *inputs), compute)
+
+    def select(self, rows: Sequence[int]) -> "Pictures":
+        """These pictures only."""
+        return replace(
+            self,
+            sources=tuple(self.sources[i] for i in rows),
+            digests=tuple(self.digests[i] for i in rows),
+            boxes=self.boxes[list(rows)],
+        )
+
+
+def each(work: Callable[[int], T], items: Sequence[int]) -> list[T]:
+    """`work` done on every item, on all cores: pictures are decoded and filtered outside of Python's lock."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with ThreadPoolExecutor(cores) as pool:
+        return list(pool.map(work, items))
+
+
+def digest_of(content: bytes | Pixels) -> str:
+    """Content hash of a file or an array, 32 hex digits."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()[:32]
+    shaped = hashlib.sha256(repr(content.shape).encode())
+    shaped.update(np.ascontiguousarray(content).tobytes())
+    return shaped.hexdigest()[:32]
+
+
+def whole_boxes(sizes: Sequence[tuple[int, int]]) -> npt.NDArray[np.int32]:
+    """(N, 4) boxes of whole pictures. sizes: (width, height) of each."""
+    return np.array([(0, 0, width, height) for width, height in sizes], dtype=np.int32).reshape(-1, 4)

@@ -1,0 +1,1 @@
+"""From face pictures to feature vectors: LPQ, PHOG, principal components. Nothing here knows about labels."""

@@ -1,0 +1,122 @@
+"""ResNet-18, -50 and -101 of torchvision with a new last layer (paper section 2.6), from ImageNet weights or none."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import (
+    ResNet,
+    ResNet18_Weights,
+    ResNet50_Weights,
+    ResNet101_Weights,
+    resnet18,
+    resnet50,
+    resnet101,
+)
+
+from fer_sweep.errors import DataError
+from fer_sweep.spec.models import ResnetModel
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""ImageNet's, which the weights were trained with; pixels in [0, 1]."""
+
+_ARCHITECTURES: dict[int, Any] = {
+    18: (resnet18, ResNet18_Weights.IMAGENET1K_V1),
+    50: (resnet50, ResNet50_Weights.IMAGENET1K_V1),
+    101: (resnet101, ResNet101_Weights.IMAGENET1K_V1),
+}
+"""IMAGENET1K_V1 are the weights of the paper's time (2021)."""
+
+
+def build_resnet(config: ResnetModel, *, classes: int, seed: int) -> ResNet:
+    """The whole network with a new `fc` layer of C outputs; what no weights are loaded for is drawn from `seed`.
+
+    Raises DataError if the weights cannot be had or do not fit.
+    """
+    build, _ = _ARCHITECTURES[config.depth]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network: ResNet = build(weights=None)
+        network.fc = nn.Linear(network.fc.in_features, classes)
+    state = load_weights(config)
+    if state is not None:
+        network.load_state_dict({**network.state_dict(), **state})
+    return network
+
+
+def build_backbone(config: ResnetModel) -> nn.Module:
+    """The frozen network without its last layer, in evaluation mode: maps (n, 3, size, size) to (n, F) features.
+    F is 512 for depth 18, else 2048. Without weights it is random, but always the same."""
+    network = build_resnet(config, classes=1, seed=0)
+    network.fc = nn.Identity()
+    frozen: nn.Module = network.eval().requires_grad_(False)
+    return frozen
+
+
+def load_weights(config: ResnetModel) -> dict[str, Tensor] | None:
+    """The state_dict that `config.weights` names, without the last layer; None for `none`.
+
+    Raises DataError if it cannot be had, or is not of this architecture.
+    """
+    if config.weights == "none":
+        return None
+    _, enum = _ARCHITECTURES[config.depth]
+    state = _imagenet(config, enum) if config.weights == "imagenet" else _from_file(config.weights)
+    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    state = {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+    _check_fit(config, state)
+    return state
+
+
+def _imagenet(config: ResnetModel, enum: Any) -> dict[str, Tensor]:
+    name = Path(enum.url).name
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    try:
+        return dict(enum.get_state_dict(progress=False, check_hash=True, weights_only=True))
+    except (URLError, OSError, RuntimeError) as error:
+        raise DataError(
+            f"model.weights: imagenet needs {name}, which is not in {folder} and could not be downloaded from "
+            f"{enum.url} ({error}). Put the file there on a machine without network, or give its path as "
+            "model.weights, or use model.weights: none."
+        ) from error
+
+
+def _from_file(path: str) -> dict[str, Tensor]:
+    file = Path(path).expanduser()
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise DataError(
+            f"model.weights: {path} does not exist (looked for {file.absolute()}). Allowed: imagenet, none, or the "
+            "path of a file with a state_dict."
+        ) from None
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise DataError(
+            f"model.weights: {path} cannot be loaded as plain tensors: {str(error).splitlines()[0]} Save the "
+            "state_dict alone: torch.save(model.state_dict(), path)."
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise DataError(
+            f"model.weights: {path} holds no state_dict (names and tensors). Save one with "
+            "torch.save(model.state_dict(), path)."
+        )
+    return state
+
+
+def _check_fit(config: ResnetModel, state: dict[str, Tensor]) -> None:
+    build, _ = _ARCHITECTURES[config.depth]
+    with torch.device("meta"):
+        expected = {k: v.shape for k, v in build(weights=None).state_dict().items() if not k.startswith("fc.")}
+    found = {name: tensor.shape for name, tensor in state.items()}
+    # num_batches_tracked is absent from files of old versions of torch and plays no part in evaluation
+    wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))
+    if wrong := [name for name in wrong if not name.endswith("num_batches_tracked")]:
+        raise DataError(
+            f"model.weights: {config.weights} does not fit a ResNet-{config.depth}: {len(wrong)} tensors differ, such "
+            f"as {wrong[0]}. Check model.depth (18, 50 or 101)."
+        )

@@ -1,0 +1,107 @@
+"""What trials on pictures look like: feature maps, Grad-CAM, and the pictures that were removed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+
+from fer_sweep.data import Samples
+from fer_sweep.tracking.figures.canvas import GREY, INK, RED, SMALL, head, new_figure, png
+from fer_sweep.training.records import Explanation, TrialResult
+
+COLUMNS, MOST = 10, 40
+"""Pictures side by side, and altogether, in the gallery of removed ones."""
+CNN_BLOCKS = 3
+
+
+def activation_maps(explanation: Explanation, *, title: str) -> bytes:
+    """PNG of the first picture and, a row per block, the maps that its first channels make of it (paper figure 8)."""
+    blocks = explanation.activations
+    columns = max(len(maps) for maps in blocks)
+    figure = new_figure(1.6 + 0.62 * columns, 0.8 + 0.72 * len(blocks))
+    grid = figure.subplots(len(blocks), columns + 1, squeeze=False, width_ratios=[1.6, *[1.0] * columns])
+    kind = "block" if len(blocks) == CNN_BLOCKS else "stage"
+    for row, maps in enumerate(blocks):
+        for axes in grid[row]:
+            axes.set_axis_off()
+        for axes, channel in zip(grid[row][1:], maps, strict=False):
+            axes.imshow(channel, cmap="viridis")
+        grid[row][1].set_title(f"{kind} {row + 1}, {maps.shape[1]} x {maps.shape[2]}", fontsize=SMALL, loc="left")
+    grid[0][0].imshow(explanation.pictures[0])
+    head(figure, title, f"what the first {columns} channels of every {kind} make of the picture at the left")
+    return png(figure)
+
+
+def grad_cam(explanation: Explanation, class_names: Sequence[str], true: npt.NDArray[np.int64], *, title: str) -> bytes:
+    """PNG of one test picture per class with what speaks for the predicted class. true: (k,) true classes."""
+    count = len(explanation.samples)
+    figure = new_figure(max(1.15 * count, 6.0), 3.4)
+    grid = figure.subplots(2, count, squeeze=False)
+    for i in range(count):
+        for axes in grid[:, i]:
+            _bare(axes)
+            axes.imshow(explanation.pictures[i])
+        grid[1][i].imshow(explanation.grad_cam[i], cmap="inferno", alpha=0.55, vmin=0.0, vmax=1.0)
+        right = explanation.predicted[i] == true[i]
+        predicted = class_names[explanation.predicted[i]]
+        grid[0][i].set_title(class_names[true[i]], fontsize=SMALL, color=INK)
+        grid[1][i].set_xlabel(predicted if right else f"✗ {predicted}", fontsize=SMALL, color=INK if right else RED)
+    head(figure, title, "above: test picture and its class; below: what speaks for the class that is predicted")
+    return png(figure)
+
+
+@dataclass(frozen=True)
+class _Gone:
+    """A removed sample: the first epoch and the loss at which it went, and how many networks removed it."""
+
+    sample: int
+    epoch: int
+    loss: float
+    networks: int
+
+
+def removed_gallery(result: TrialResult, samples: Samples, *, title: str) -> bytes:
+    """PNG of the pictures that outlier removal took away, largest loss first."""
+    gone = _gone(result)
+    shown = gone[:MOST]
+    rows = -(-len(shown) // COLUMNS)
+    figure = new_figure(1.02 * COLUMNS, 0.7 + 1.62 * rows)
+    grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+    for axes in grid[len(shown) :]:
+        axes.set_axis_off()
+    for axes, one in zip(grid, shown, strict=False):
+        _bare(axes)
+        axes.imshow(samples.pictures.face(one.sample))
+        wrong = samples.planted is not None and bool(samples.planted[one.sample])
+        axes.set_title(samples.class_names[samples.y[one.sample]] + (" ✗" if wrong else ""), fontsize=SMALL,
+                       color=RED if wrong else INK)  # fmt: skip
+        axes.set_xlabel(
+            f"loss {one.loss:.2f}, epoch {one.epoch}\n{one.networks} of {_trained_on(result, one.sample)} networks",
+            fontsize=6.5, color=GREY,
+        )  # fmt: skip
+    known = "" if samples.planted is None else "; ✗: the label is known to be wrong"
+    head(figure, title, f"{len(shown)} of {len(gone)} removed pictures, largest loss at removal first{known}")
+    return png(figure)
+
+
+def _gone(result: TrialResult) -> list[_Gone]:
+    events: dict[int, list[tuple[int, float]]] = {}
+    for network in result.networks:
+        for removal in network.removals:
+            for sample, loss in zip(removal.removed, removal.errors, strict=True):
+                events.setdefault(sample, []).append((removal.epoch, loss))
+    gone = [_Gone(sample, *min(times), len(times)) for sample, times in events.items()]
+    return sorted(gone, key=lambda one: (-one.loss, one.sample))
+
+
+def _trained_on(result: TrialResult, sample: int) -> int:
+    """How many networks had a sample on their training side."""
+    return sum(sample not in network.test and sample not in network.validation for network in result.networks)
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)

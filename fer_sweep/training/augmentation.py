@@ -1,0 +1,78 @@
+"""Batches of pictures out of a data set that lies on the device as uint8, changed at random on the way.
+
+All random numbers come from torch's generator of the device, which the caller seeds. B pictures of side S.
+"""
+
+import torch
+from torch import Tensor
+
+from fer_sweep.spec.train import AugmentConfig
+
+ERASED_AREA = (0.02, 0.33)
+ERASED_ASPECT = (0.3, 3.3)
+"""Ranges of area share and aspect ratio of erased rectangles (Zhong et al. 2020)."""
+_GREY = (0.299, 0.587, 0.114)  # ITU-R 601
+
+
+def plain_batch(pixels: Tensor, rows: Tensor) -> Tensor:
+    """(B, 3, S, S) float pictures in [0, 1], in channels_last layout. pixels: (N, S, S, 3) uint8, rows: (B,)."""
+    return pixels[rows].permute(0, 3, 1, 2).float().div_(255.0)
+
+
+def changed_batch(pixels: Tensor, rows: Tensor, augment: AugmentConfig) -> Tensor:
+    """As `plain_batch`, shifted, mirrored and coloured as `augment` says; erasing comes after normalization."""
+    if not (augment.flip or augment.crop):
+        x = plain_batch(pixels, rows)
+    else:
+        size = pixels.shape[1]
+        down, along = (_shifted(len(rows), size, augment.crop, pixels.device) for _ in range(2))
+        if augment.flip:
+            mirrored = torch.rand(len(rows), 1, device=pixels.device) < 0.5
+            along = torch.where(mirrored, size - 1 - along, along)
+        x = pixels[rows[:, None, None], down[:, :, None], along[:, None, :]].permute(0, 3, 1, 2).float().div_(255.0)
+    return _coloured(x, augment.colour) if augment.colour else x
+
+
+def _shifted(count: int, size: int, share: float, device: torch.device) -> Tensor:
+    """(B, S) pixel positions after a shift by up to `share` of the side, mirrored at the border."""
+    most = round(share * size)
+    shift = torch.randint(-most, most + 1, (count, 1), device=device)
+    positions = (torch.arange(size, device=device) + shift).abs()
+    return torch.where(positions < size, positions, 2 * size - 2 - positions)
+
+
+def _coloured(x: Tensor, strength: float) -> Tensor:
+    """Brightness, contrast and saturation times factors from [1 - strength, 1 + strength]."""
+    brightness, contrast, saturation = (
+        1.0 + strength * (2.0 * torch.rand(len(x), 1, 1, 1, device=x.device) - 1.0) for _ in range(3)
+    )
+    x = x * brightness
+    grey = (x * torch.tensor(_GREY, device=x.device)[:, None, None]).sum(1, keepdim=True)
+    x = grey.mean((2, 3), keepdim=True).lerp(x, contrast)
+    return grey.lerp(x, saturation).clamp_(0.0, 1.0)
+
+
+def erased(x: Tensor, probability: float) -> Tensor:
+    """x (B, 3, S, S) with a random rectangle set to zero in about `probability` of the pictures."""
+    size = x.shape[-1]
+
+    def drawn(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(len(x), 1, 1, device=x.device)
+
+    area = drawn(*ERASED_AREA) * size * size
+    aspect = torch.exp(drawn(*(float(torch.tensor(bound).log()) for bound in ERASED_ASPECT)))
+    height, width = (area * aspect).sqrt().clamp(max=size), (area / aspect).sqrt().clamp(max=size)
+    top, left = drawn(0.0, 1.0) * (size - height), drawn(0.0, 1.0) * (size - width)
+    line = torch.arange(size, device=x.device)
+    rows, columns = line[None, :, None], line[None, None, :]
+    inside = (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
+    chosen = torch.rand(len(x), 1, 1, device=x.device) < probability
+    return x.masked_fill((inside & chosen).unsqueeze(1), 0.0)
+
+
+def mixed(x: Tensor, goals: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """Pictures and goals (B, C) blended with those of another of the batch, by one Beta(alpha, alpha) share
+    (Zhang et al. 2018)."""
+    share = torch.distributions.Beta(alpha, alpha).sample().to(x.device)
+    other = torch.randperm(len(x), device=x.device)
+    return x[other].lerp(x, share), goals[other].lerp(goals, share)

@@ -1,0 +1,170 @@
+"""One network that sees pictures: its module, its optimizer, and the passes over the data set on the device."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fer_sweep.models import cnn, resnet
+from fer_sweep.spec.models import CnnModel, ResnetModel
+from fer_sweep.spec.train import AugmentConfig, ScheduleConfig, TrainConfig
+from fer_sweep.training.augmentation import changed_batch, erased, mixed, plain_batch
+from fer_sweep.training.member import importance
+from fer_sweep.training.schedules import rates_until
+from fer_sweep.training.seeds import derive_seed
+
+Integers = npt.NDArray[np.int64]
+
+EVALUATION_BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class PictureMember:
+    """A network to train. parts: rows of the data set for validation, test and training, in this order; y: (n,) classes
+    of the training rows."""
+
+    model: CnnModel | ResnetModel
+    train: TrainConfig
+    schedule: ScheduleConfig
+    augment: AugmentConfig
+    seed: int
+    parts: tuple[Integers, Integers, Integers]
+    y: Integers
+
+
+class PictureNetwork:
+    """Trains epoch by epoch. What is random in epoch e is a function of (member.seed, e) alone, so that training can go
+    on from any epoch."""
+
+    def __init__(self, member: PictureMember, pixels: Tensor, *, classes: int, epochs: int) -> None:
+        device = pixels.device
+        self.member = member
+        self._pixels = pixels
+        self._classes = classes
+        build = cnn.build_cnn if isinstance(member.model, CnnModel) else resnet.build_resnet
+        source = cnn if isinstance(member.model, CnnModel) else resnet
+        self.module: nn.Module = build(member.model, classes=classes, seed=member.seed)  # type: ignore[arg-type]
+        self.module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._mean, self._deviation = (
+            torch.tensor(values, device=device)[:, None, None] for values in (source.MEAN, source.DEVIATION)
+        )
+        self._rates = rates_until(epochs, member.train, member.schedule)
+        self._optimizer = _optimizer(member.train, self.module)
+        self._bfloat16 = _computes_in_bfloat16(member.train, device)
+        self._parts = [torch.from_numpy(rows).to(device) for rows in member.parts]
+        self._y = torch.from_numpy(member.y.copy()).to(device)
+        self._importance = torch.from_numpy(importance(member.train, member.y, classes)).to(device)
+        self.active = np.ones(len(member.y), dtype=np.bool_)
+        self.losses = torch.zeros(len(member.y), device=device)  # of the active samples, when last trained on
+
+    def train_one_epoch(self, epoch: int) -> None:
+        """One pass over the active training samples in random mini-batches."""
+        self.module.train()
+        for group in self._optimizer.param_groups:
+            group["lr"] = float(self._rates[epoch])
+        with _seeded(derive_seed(self.member.seed, "epoch", epoch), self._pixels.device):
+            positions = torch.from_numpy(np.flatnonzero(self.active))
+            order = positions[torch.randperm(len(positions))].to(self._pixels.device)
+            for batch in _batches(order, self.member.train.batch_size):
+                self._train_on(batch)
+
+    def _train_on(self, batch: Tensor) -> None:
+        augment, y = self.member.augment, self._y[batch]
+        x = self._normalized(changed_batch(self._pixels, self._parts[-1][batch], augment))
+        if augment.erasing:
+            x = erased(x, augment.erasing)
+        smoothing = self.member.train.label_smoothing
+        goals = functional.one_hot(y, self._classes).float() * (1.0 - smoothing) + smoothing / self._classes
+        if augment.mixup:
+            x, goals = mixed(x, goals, augment.mixup)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self._bfloat16):
+            logits = self.module(x)
+        log_probabilities = logits.float().log_softmax(-1)
+        pull = self._importance[batch]
+        loss = -((goals * log_probabilities).sum(-1) * pull).sum() / pull.sum()
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimizer.step()
+        self.losses[batch] = -log_probabilities.detach().gather(1, y[:, None]).squeeze(1)
+
+    @torch.inference_mode()
+    def log_probabilities(self, part: int) -> Tensor:
+        """(n, C) of the pictures of a part as they are, by the network in evaluation mode."""
+        self.module.eval()
+        rows = self._parts[part]
+        if not len(rows):
+            return torch.empty(0, self._classes, device=rows.device)
+        with torch.autocast(rows.device.type, torch.bfloat16, enabled=self._bfloat16):
+            batches = [self.module(self.prepared(batch)).float() for batch in torch.split(rows, EVALUATION_BATCH)]
+        return torch.cat(batches).log_softmax(-1)
+
+    def prepared(self, rows: Tensor) -> Tensor:
+        """(B, 3, S, S) pictures as the network wants them, unchanged otherwise."""
+        return self._normalized(plain_batch(self._pixels, rows))
+
+    @property
+    def device(self) -> torch.device:
+        return self._pixels.device
+
+    def seen(self, rows: Integers) -> npt.NDArray[np.uint8]:
+        """(k, S, S, 3) pictures of the data set."""
+        return self._pixels[torch.from_numpy(rows).to(self.device)].cpu().numpy()
+
+    def _normalized(self, x: Tensor) -> Tensor:
+        return (x - self._mean) / self._deviation
+
+    def state(self) -> dict[str, object]:
+        """All that training changes, as plain tensors."""
+        return {
+            "module": self.module.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "active": torch.from_numpy(self.active.copy()),
+            "losses": self.losses,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.module.load_state_dict(state["module"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.active = state["active"].numpy()
+        self.losses = state["losses"].to(self.device)
+
+
+def _batches(order: Tensor, size: object) -> Iterator[Tensor]:
+    """Mini-batches; a last one of a single sample joins the one before, as batch normalization needs two."""
+    assert isinstance(size, int)
+    batches = list(torch.split(order, size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    yield from batches
+
+
+def _optimizer(train: TrainConfig, module: nn.Module) -> torch.optim.Optimizer:
+    weights, rate, decay = module.parameters(), train.learning_rate, train.weight_decay
+    match train.optimizer:
+        case "sgd":
+            return torch.optim.SGD(weights, rate, momentum=train.momentum, weight_decay=decay, fused=True)
+        case "adam":
+            return torch.optim.Adam(weights, rate, weight_decay=decay, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(weights, rate, weight_decay=decay, fused=True)
+
+
+def _computes_in_bfloat16(train: TrainConfig, device: torch.device) -> bool:
+    if train.precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return train.precision == "bfloat16"
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """torch's own generators (dropout knows no other) at a seed, and afterwards as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

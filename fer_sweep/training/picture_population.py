@@ -1,0 +1,127 @@
+"""The image engine: the networks of one trial (folds x repeats), trained on pictures in lockstep, epoch by epoch.
+
+The whole data set lies on the device as uint8 and is indexed, changed and normalized there in batches; nothing is
+decoded, resized or copied during training. Its interface is that of Population.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from fer_sweep.data.pictures import Pixels
+from fer_sweep.training.explanation import explain
+from fer_sweep.training.member import Floats
+from fer_sweep.training.picture_network import Integers, PictureMember, PictureNetwork
+from fer_sweep.training.records import Explanation
+
+TEST, TRAIN = 1, -1
+
+
+class PicturePopulation:
+    """P networks that advance through the epochs together. `epoch` counts completed epochs of every network."""
+
+    def __init__(
+        self,
+        members: Sequence[PictureMember],
+        pixels: Pixels,
+        *,
+        classes: int,
+        epochs: int,
+        device: torch.device,
+    ) -> None:
+        self.epoch = 0
+        self.device = device
+        on_device = torch.tensor(pixels, device=device)
+        self._networks = [PictureNetwork(m, on_device, classes=classes, epochs=epochs) for m in members]
+        self._history = np.full((2, len(members), epochs + 1), np.nan, dtype=np.float32)
+        self._known: dict[tuple[int, int], Tensor] = {}  # log-probabilities of (network, part) at this epoch
+
+    def __len__(self) -> int:
+        return len(self._networks)
+
+    @property
+    def networks(self) -> Sequence[PictureNetwork]:
+        return self._networks
+
+    def advance(self, epochs: int) -> None:
+        """Train every network for `epochs` epochs."""
+        for epoch in range(self.epoch, self.epoch + epochs):
+            for p, network in enumerate(self._networks):
+                network.train_one_epoch(epoch)
+                losses = network.losses.double().cpu().numpy()[network.active]
+                self._history[:, p, epoch] = losses.mean(), losses.var()
+        if epochs:
+            self._known.clear()
+        self.epoch += epochs
+
+    def errors(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Per-sample cross-entropy and half sum of squared errors, (P, N) each, of all training pictures as they are,
+        by the networks in evaluation mode: what removal rules look at. Padding is zero."""
+        both = np.zeros((2, len(self), max(len(n.member.y) for n in self._networks)))
+        for p, network in enumerate(self._networks):
+            log_probabilities = self._log_probabilities(p, TRAIN).double().cpu().numpy()
+            samples = np.arange(len(network.member.y))
+            both[0, p, : len(samples)] = -log_probabilities[samples, network.member.y]
+            misses = np.exp(log_probabilities)
+            misses[samples, network.member.y] -= 1.0
+            both[1, p, : len(samples)] = 0.5 * np.square(misses).sum(axis=1)
+        return both[0], both[1]
+
+    def recent_errors(self) -> npt.NDArray[np.float64]:
+        """(P, N) cross-entropy of every training sample when it was last trained on: costs nothing, but each is by a
+        slightly different network, with dropout, on a changed picture. Before training: as `errors`."""
+        if self.epoch == 0:
+            return self.errors()[0]
+        errors = np.zeros((len(self), max(len(n.member.y) for n in self._networks)))
+        for p, network in enumerate(self._networks):
+            errors[p, : len(network.losses)] = network.losses.double().cpu().numpy()
+        return errors
+
+    def predict(self, part: int) -> list[Floats]:
+        """Class probabilities (n, C) of every network on its part: 0 validation, 1 test, -1 training."""
+        return [self._log_probabilities(p, part).exp().cpu().numpy() for p in range(len(self))]
+
+    def explain(self, network: int, test_classes: Integers) -> Explanation:
+        """What a network looks at. test_classes: (n,) of its test pictures."""
+        return explain(self._networks[network], test_classes, self.predict(TEST)[network])
+
+    def deactivate(self, network: int, positions: Integers) -> None:
+        """Take training samples away from one network for the rest of its training."""
+        self._networks[network].active[positions] = False
+
+    def history(self) -> Floats:
+        """(2, P, epoch) mean and variance of the active samples' losses while they were trained on in each epoch."""
+        return self._history[:, :, : self.epoch]
+
+    def keep(self, networks: Sequence[int]) -> None:
+        """Drop all networks but these; the rest go on as if they had been alone."""
+        self._known = {
+            (new, part): known
+            for (old, part), known in self._known.items()
+            for new, kept in enumerate(networks)
+            if kept == old
+        }
+        self._networks = [self._networks[p] for p in networks]
+        self._history = self._history[:, list(networks)]
+
+    def state(self) -> dict[str, object]:
+        """All that training changes, as plain tensors and numbers."""
+        history = torch.from_numpy(self._history.copy())
+        return {"epoch": self.epoch, "history": history, "networks": [network.state() for network in self._networks]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.epoch = state["epoch"]
+        self._history = state["history"].numpy()
+        for network, kept in zip(self._networks, state["networks"], strict=True):
+            network.restore(kept)
+        self._known.clear()
+
+    def _log_probabilities(self, network: int, part: int) -> Tensor:
+        if (network, part) not in self._known:
+            self._known[network, part] = self._networks[network].log_probabilities(part)
+        return self._known[network, part]

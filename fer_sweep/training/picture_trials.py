@@ -1,0 +1,75 @@
+"""One trial on pictures: epoch by epoch, with checkpoints, and a clear word when the device's memory is too small."""
+
+import time
+from collections.abc import Generator, Sequence
+
+import torch
+
+from fer_sweep.training.checkpoint import Checkpoint
+from fer_sweep.training.cohort import form_cohorts
+from fer_sweep.training.fold_data import FoldData
+from fer_sweep.training.records import EpochReport, Record, TrialFailure
+from fer_sweep.training.trial_run import TrialRequest, TrialRun
+
+
+def run_on_pictures(
+    request: TrialRequest,
+    folds: Sequence[FoldData],
+    classes: int,
+    *,
+    device: torch.device,
+    checkpoint: Checkpoint | None = None,
+) -> Generator[Record, str | None, None]:
+    """Train one trial as `run_trials` says. When the generator is closed early, the checkpoint is written."""
+    begun = time.perf_counter()
+    trial = TrialRun(request, folds)
+    try:
+        yield from _train(trial, classes, device=device, checkpoint=checkpoint)
+        if trial.ended:
+            yield trial.result(seconds=time.perf_counter() - begun, device=device)
+    except torch.OutOfMemoryError as error:
+        yield _out_of_memory(trial, error)
+    if checkpoint is not None:
+        checkpoint.delete()
+
+
+def _train(
+    trial: TrialRun, classes: int, *, device: torch.device, checkpoint: Checkpoint | None
+) -> Generator[Record, str | None, None]:
+    """Yields the reports, and a failure if a loss is no number."""
+    (cohort,) = form_cohorts(trial.networks, classes=classes, device=device, workers=1)
+    trial.join([cohort])
+    earlier = (None if checkpoint is None else checkpoint.restore(cohort)) or []
+    done = earlier[-1].epoch if earlier else -1
+    try:
+        for epoch in sorted(trial.observed_epochs):
+            if epoch <= done:
+                record: EpochReport | TrialFailure = trial.remember(earlier.pop(0))
+            else:
+                cohort.advance_and_observe(epoch, {trial.request.number})
+                record = trial.report(epoch)
+            reason = yield record
+            if isinstance(record, TrialFailure):
+                return
+            if reason is not None:
+                trial.end(reason)
+            if trial.ended:
+                return
+            if checkpoint is not None and checkpoint.due and epoch > done:
+                checkpoint.save(cohort, trial.reports)
+    except GeneratorExit:
+        if checkpoint is not None and trial.reports and trial.reports[-1].epoch > done:
+            checkpoint.save(cohort, trial.reports)
+        raise
+
+
+def _out_of_memory(trial: TrialRun, error: torch.OutOfMemoryError) -> TrialFailure:
+    config, networks = trial.request.config, len(trial.networks)
+    return TrialFailure(
+        trial=trial.request.number,
+        kind="error",
+        message=f"the GPU's memory is too small for {networks} networks side by side with train.batch_size: "
+        f"{config.train.batch_size} and model.input_size: {getattr(config.model, 'input_size', '')}. A smaller batch "
+        "size or input size, fewer protocol.repeats, or train.precision: bfloat16 need less. "
+        f"({str(error).splitlines()[0]})",
+    )

@@ -1,0 +1,119 @@
+"""fer-sweep data: what a user sees of a folder, of drawn faces and of the cache."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from fer_sweep.cli.app import app
+from fer_sweep.data.contact_sheet import GAP, SIDE
+from fer_sweep.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "faces"
+    done = invoke("synthesize", str(folder), "--n", "28", "--persons", "4", "--wrong-labels", "0.25")
+    assert done.exit_code == 0
+    assert f"28 faces of 4 persons are in {folder}" in done.stdout
+    return folder
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["data", *arguments])
+
+
+def as_json(*arguments: str) -> Any:
+    done = invoke(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_a_folder_is_told_with_classes_persons_sizes_and_how_to_use_it(faces: Path, tmp_path: Path) -> None:
+    told = invoke("inspect", str(faces), "--home", str(tmp_path)).stdout
+
+    assert "layout: a folder per expression; 28 pictures of 4 persons" in told
+    assert "sizes: 96 x 96 to 96 x 96 pixels" in told
+    assert "faces: one was found in " in told
+    assert f'data: {{source: "folder", path: "{faces}"}}' in told
+
+
+def test_bad_files_and_official_parts_are_told(faces: Path, tmp_path: Path) -> None:
+    for part in ("Train", "Val"):
+        for name in ("Happy", "Sad"):
+            for file in sorted((faces / name).iterdir()):
+                place = tmp_path / "set" / part / name / file.name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(file.read_bytes())
+    for n in range(12):
+        (tmp_path / "set" / "Train" / "Sad" / f"bad_{n}.png").write_text("no picture")
+
+    told = invoke("inspect", str(tmp_path / "set"), "--no-faces", "--home", str(tmp_path)).stdout
+
+    assert "divided into official parts" in told
+    assert "unreadable: Train/Sad/bad_0.png: not a picture" in told
+    assert "and 2 more unreadable files" in told
+    assert "faces:" not in told
+    found = as_json("inspect", str(tmp_path / "set"), "--no-faces", "--home", str(tmp_path))
+    assert [c["parts"] for c in found["classes"]] == [
+        [c["pictures"] // 2, 0, c["pictures"] // 2] for c in found["classes"]
+    ]
+
+
+def test_a_contact_sheet_has_a_row_per_class(faces: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+
+    assert as_json("inspect", str(faces), "--sheet", str(sheet), "--home", str(tmp_path))["sheet"] == str(sheet)
+    with Image.open(sheet) as image:
+        assert image.height == 7 * (SIDE + GAP)
+
+
+def test_labels_and_persons_can_be_said(faces: Path, tmp_path: Path) -> None:
+    for number, name in enumerate(("Happy", "Sad")):
+        for file in (faces / name).iterdir():
+            place = tmp_path / "set" / str(number) / f"by-{file.name[7]}-{file.name}"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(file.read_bytes())
+
+    options = ["--labels", "joy, sad", "--person", r"by-(?P<person>.)", "--home", str(tmp_path)]
+    found = as_json("inspect", str(tmp_path / "set"), "--no-faces", *options)
+
+    assert [c["name"] for c in found["classes"]] == ["Happy", "Sad"]
+    assert found["persons"] == 4
+
+
+def test_fer2013_is_told_too(tmp_path: Path) -> None:
+    rows = [f"{e},{' '.join(['7'] * 2304)},{u}" for u in ("Training", "PrivateTest") for e in range(7) for _ in "ab"]
+    (tmp_path / "fer2013.csv").write_text("\n".join(["emotion,pixels,Usage", *rows]))
+
+    found = as_json("inspect", str(tmp_path / "fer2013.csv"), "--no-faces", "--home", str(tmp_path))
+
+    assert found["layout"] == "FER-2013"
+    assert found["classes"][0]["parts"] == [2, 0, 2]
+
+
+def test_a_path_that_is_nothing_is_an_error(tmp_path: Path) -> None:
+    done = invoke("inspect", str(tmp_path / "nowhere"))
+
+    assert isinstance(done.exception, DataError)
+    assert done.exception.exit_code == 2
+
+
+def test_synthesize_refuses_a_folder_with_something_in_it(faces: Path) -> None:
+    done = invoke("synthesize", str(faces))
+
+    assert isinstance(done.exception, DataError)
+    assert "is not empty" in str(done.exception)
+
+
+def test_the_cache_is_shown_and_cleared(faces: Path, tmp_path: Path) -> None:
+    assert "nothing is kept" in invoke("cache", "--home", str(tmp_path)).stdout
+    invoke("inspect", str(faces), "--home", str(tmp_path))
+
+    assert [entry["kind"] for entry in as_json("cache", "--home", str(tmp_path))["entries"]] == ["faces"]
+    assert "faces" in invoke("cache", "--home", str(tmp_path)).stdout
+    assert "1 arrays deleted, 0.1 MB freed" in invoke("cache", "--clear", "--home", str(tmp_path)).stdout
+    assert as_json("cache", "--home", str(tmp_path))["bytes"] == 0

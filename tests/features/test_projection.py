@@ -1,0 +1,69 @@
+"""Principal components: fitted on the given rows, and on nothing else."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_sweep.data.cache import Cache
+from fer_sweep.data.pictures import Pictures, digest_of, whole_boxes
+from fer_sweep.errors import DataError
+from fer_sweep.features.descriptors import describe
+from fer_sweep.features.projection import fit_project
+from fer_sweep.spec.trial import FeaturesConfig
+
+RNG = np.random.default_rng(0)
+BLOCKS = {
+    "lpq": RNG.normal(size=(40, 30)).astype(np.float32),
+    "phog": RNG.normal(size=(40, 50)).astype(np.float32),
+}
+TRAIN = np.arange(25)
+
+
+def test_so_many_components_of_every_block_stand_side_by_side() -> None:
+    projected = fit_project(BLOCKS, TRAIN, 5)
+
+    assert projected.shape == (40, 10)
+    np.testing.assert_allclose(projected[TRAIN].mean(axis=0), 0.0, atol=1e-5)
+
+
+def test_what_is_fitted_does_not_see_the_other_rows() -> None:
+    changed = {name: x.copy() for name, x in BLOCKS.items()}
+    for x in changed.values():
+        x[25:] *= 100.0
+
+    np.testing.assert_array_equal(fit_project(BLOCKS, TRAIN, 5)[TRAIN], fit_project(changed, TRAIN, 5)[TRAIN])
+
+
+def test_a_share_of_variance_is_explained_by_as_few_components_as_can_be() -> None:
+    projected = fit_project({"lpq": BLOCKS["lpq"]}, TRAIN, 0.9)
+    kept = projected[TRAIN].var(axis=0).sum() / BLOCKS["lpq"][TRAIN].var(axis=0).sum()
+
+    assert 0.9 <= kept <= 1.0
+    assert projected.shape[1] < 24
+
+
+def test_all_leaves_the_descriptors_as_they_are() -> None:
+    np.testing.assert_array_equal(fit_project(BLOCKS, TRAIN, "all"), np.hstack([BLOCKS["lpq"], BLOCKS["phog"]]))
+
+
+def test_more_components_than_there_are_is_an_error() -> None:
+    with pytest.raises(DataError, match=r"features.components: 25 is more than lpq can give.* at most 24"):
+        fit_project(BLOCKS, TRAIN, 25)
+
+
+def test_descriptors_are_computed_once_per_setting(tmp_path: Path) -> None:
+    arrays = tuple(RNG.integers(0, 256, (40, 40, 3)).astype(np.uint8) for _ in range(3))
+
+    cache = Cache(tmp_path)
+    pictures = Pictures(arrays, tuple(map(digest_of, arrays)), whole_boxes([(40, 40)] * 3), cache)
+    config = FeaturesConfig(size=32, lpq_grid=2, phog_levels=2)
+
+    first = describe(pictures, config)
+    again = describe(pictures, config.model_copy(update={"phog_bins": 8}))
+
+    assert {name: x.shape for name, x in first.items()} == {"lpq": (3, 1024), "phog": (3, 16 * 21)}
+    assert again["phog"].shape == (3, 8 * 21)
+    np.testing.assert_array_equal(first["lpq"], again["lpq"])
+    kinds = sorted(entry.kind for entry in cache.entries())
+    assert kinds == ["grey", "lpq", "phog", "phog"]

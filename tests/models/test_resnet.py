@@ -1,0 +1,152 @@
+"""ResNets: what learns in which mode, and where weights come from."""
+
+import copy
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models import ResNet18_Weights, resnet18
+
+from fer_sweep.data import load_samples, make_split
+from fer_sweep.data.cache import Cache
+from fer_sweep.errors import DataError
+from fer_sweep.models.resnet import build_backbone, build_resnet, load_weights
+from fer_sweep.spec.data import SyntheticFaces
+from fer_sweep.spec.models import ResnetModel
+from fer_sweep.spec.train import AugmentConfig, TrainConfig
+from fer_sweep.spec.trial import TrialConfig
+from fer_sweep.training import backbone
+from fer_sweep.training.backbone import extract_features
+from fer_sweep.training.picture_network import PictureNetwork
+from fer_sweep.training.records import TrialResult
+from fer_sweep.training.trials import TrialRequest, run_trials
+
+CPU = torch.device("cpu")
+DATA = SyntheticFaces(source="synthetic_faces", samples=56, persons=8, size=32)
+
+
+def config(**settings: object) -> ResnetModel:
+    return ResnetModel.model_validate({"kind": "resnet", "weights": "none", "input_size": 32, **settings})
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of ResNet-18 weights as torchvision saves them."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "resnet18.pth"
+    torch.save(resnet18(weights=None).state_dict(), path)
+    return path
+
+
+@pytest.mark.parametrize(("depth", "features"), [(18, 512), (50, 2048)])
+def test_the_backbone_is_frozen_and_ends_before_the_last_layer(depth: int, features: int) -> None:
+    net = build_backbone(config(depth=depth))
+
+    assert net(torch.zeros(1, 3, 32, 32)).shape == (1, features)
+    assert not net.training
+    assert not any(parameter.requires_grad for parameter in net.parameters())
+
+
+def test_in_finetune_every_weight_and_batch_statistic_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    networks: list[PictureNetwork] = []
+    before: list[dict[str, torch.Tensor]] = []
+    original = PictureNetwork.__init__
+
+    def spy(self: PictureNetwork, *given: object, **named: object) -> None:
+        original(self, *given, **named)  # type: ignore[arg-type]
+        networks.append(self)
+        before.append(copy.deepcopy(self.module.state_dict()))
+
+    monkeypatch.setattr(PictureNetwork, "__init__", spy)
+    run(config(mode="finetune"), epochs=1)
+
+    after = networks[0].module.state_dict()
+    assert [name for name, tensor in before[0].items() if torch.equal(tensor, after[name])] == []
+
+
+def test_in_extract_the_backbone_is_the_same_before_and_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[torch.nn.Module] = []
+
+    def spy(model: ResnetModel) -> torch.nn.Module:
+        built.append(build_backbone(model))
+        return built[0]
+
+    monkeypatch.setattr(backbone, "build_backbone", spy)
+    result = run(config(mode="extract"), epochs=20)
+
+    fresh = build_backbone(config()).state_dict()
+    assert all(torch.equal(tensor, fresh[name]) for name, tensor in built[0].state_dict().items())
+    assert result.networks[0].train_loss[-1] < result.networks[0].train_loss[0]
+
+
+def run(model: ResnetModel, *, epochs: int) -> TrialResult:
+    samples = load_samples(DATA)
+    train = TrainConfig(learning_rate=1e-3, epochs=epochs, batch_size=8)
+    trial = TrialConfig(data=DATA, model=model, train=train, augment=AugmentConfig(flip=True))
+    split = make_split(samples, trial.protocol)
+    result = list(run_trials([TrialRequest(0, trial, 1)], samples, split, device=CPU))[-1]
+    assert isinstance(result, TrialResult)
+    return result
+
+
+def test_extracted_features_are_the_backbones_and_computed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = load_samples(DATA, Cache(tmp_path)).pictures
+    x = torch.tensor(pictures.pixels(32)).permute(0, 3, 1, 2).float() / 255.0
+    x = (x - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) / torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    net = build_backbone(config())
+    with torch.inference_mode():
+        expected, mirrored = net(x).numpy(), net(x.flip(-1)).numpy()
+
+    first = extract_features(pictures, config(), CPU)
+    np.testing.assert_allclose(first[0], expected, atol=1e-4)
+    np.testing.assert_allclose(first[1], mirrored, atol=1e-4)
+
+    monkeypatch.setattr(backbone, "_pass_all", None)
+    np.testing.assert_array_equal(extract_features(pictures, config(), CPU)[0], first[0])
+
+
+def test_weights_come_from_a_file(weights: Path) -> None:
+    loaded = build_resnet(config(weights=str(weights)), classes=7, seed=0).state_dict()
+    saved = torch.load(weights, weights_only=True)
+
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in saved.items() if not name.startswith("fc."))
+    assert loaded["fc.weight"].shape == (7, 512)
+
+
+def test_wrapped_and_old_files_load_too(weights: Path, tmp_path: Path) -> None:
+    saved = torch.load(weights, weights_only=True)
+    old = {f"module.{name}": tensor for name, tensor in saved.items() if "num_batches" not in name}
+    torch.save({"state_dict": old}, tmp_path / "old.pth")
+
+    assert load_weights(config(weights=str(tmp_path / "old.pth"))) is not None
+    build_resnet(config(weights=str(tmp_path / "old.pth")), classes=7, seed=0)
+
+
+def test_weights_that_cannot_be_had_are_named(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere\.pth does not exist \(looked for .*Allowed: imagenet, none, or the"):
+        load_weights(config(weights="nowhere.pth"))
+    with pytest.raises(DataError, match=r"does not fit a ResNet-50: \d+ tensors differ, such as .*Check model.depth"):
+        load_weights(config(depth=50, weights=str(weights)))
+    (tmp_path / "text.pth").write_text("no weights")
+    with pytest.raises(DataError, match=r"cannot be loaded as plain tensors: .*torch.save\(model.state_dict"):
+        load_weights(config(weights=str(tmp_path / "text.pth")))
+    torch.save(resnet18(weights=None), tmp_path / "module.pth")
+    with pytest.raises(DataError, match="cannot be loaded as plain tensors"):
+        load_weights(config(weights=str(tmp_path / "module.pth")))
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(DataError, match=r"holds no state_dict \(names and tensors\)"):
+        load_weights(config(weights=str(tmp_path / "list.pth")))
+
+
+def test_without_network_the_file_and_its_folder_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise URLError("no network")
+
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", offline)
+
+    with pytest.raises(DataError, match=r"needs resnet18-f37072fd.pth, which is not in .*checkpoints and could not be"):
+        load_weights(config(weights="imagenet"))

@@ -1,0 +1,289 @@
+"""The image engine against a plain PyTorch loop, and what the rest of training relies on."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from fer_sweep.data import Samples, load_samples, make_split
+from fer_sweep.models.cnn import MEAN, build_cnn
+from fer_sweep.spec.data import SyntheticFaces
+from fer_sweep.spec.models import CnnModel, ResnetModel
+from fer_sweep.spec.removal import BdrRemoval, NoRemoval, RandomRemoval, RemovalConfig
+from fer_sweep.spec.train import AugmentConfig, ConstantSchedule, TrainConfig
+from fer_sweep.spec.trial import TrialConfig
+from fer_sweep.training import picture_trials
+from fer_sweep.training.picture_network import PictureMember, PictureNetwork
+from fer_sweep.training.picture_population import PicturePopulation
+from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
+from fer_sweep.training.seeds import derive_seed
+from fer_sweep.training.trials import TrialRequest, run_trials
+
+CPU = torch.device("cpu")
+DATA = SyntheticFaces(source="synthetic_faces", samples=56, persons=8, size=32)
+CNN = CnnModel(kind="cnn", input_size=16, width=4, hidden_units=16)
+RESNET = ResnetModel(kind="resnet", mode="finetune", weights="none", input_size=32)
+TRAIN = TrainConfig(learning_rate=1e-3, epochs=4, batch_size=8)
+CONSTANT = ConstantSchedule(kind="constant")
+MANY_REMOVALS: dict[str, Any] = {"start": 2, "interval": 1, "stop_variance": None, "min_per_class": 1}
+
+
+@pytest.fixture(scope="module")
+def samples() -> Samples:
+    return load_samples(DATA)
+
+
+def member(
+    samples: Samples, *, seed: int = 3, train: TrainConfig = TRAIN, n: int = 41, **settings: Any
+) -> PictureMember:
+    """A network that trains on the first n pictures and tests on the rest."""
+    rows = np.arange(len(samples))
+    parts = (rows[:0], rows[n:], rows[:n])
+    return PictureMember(
+        model=settings.get("model", CNN),
+        train=train,
+        schedule=CONSTANT,
+        augment=settings.get("augment", AugmentConfig()),
+        seed=seed,
+        parts=parts,
+        y=samples.y[:n],
+    )
+
+
+def population(samples: Samples, *members: PictureMember) -> PicturePopulation:
+    return PicturePopulation(members, samples.pictures.pixels(16), classes=7, epochs=20, device=CPU)
+
+
+def trial(samples: Samples, **settings: Any) -> list[EpochReport | TrialResult | TrialFailure]:
+    checkpoints = settings.pop("checkpoints", None)
+    config = TrialConfig(data=DATA, **{"model": CNN, "train": TRAIN, **settings})
+    split = make_split(samples, config.protocol)
+    return list(run_trials([TrialRequest(0, config, 1)], samples, split, device=CPU, checkpoints=checkpoints))
+
+
+def result_of(records: list[EpochReport | TrialResult | TrialFailure]) -> TrialResult:
+    assert isinstance(records[-1], TrialResult)
+    return records[-1]
+
+
+def plain_loop(samples: Samples, one: PictureMember, epochs: int) -> torch.nn.Module:
+    """What a user would write, with the same random numbers."""
+    net = build_cnn(CNN, classes=7, seed=one.seed)
+    optimizer = torch.optim.Adam(net.parameters(), lr=one.train.learning_rate)
+    x = torch.tensor(samples.pictures.pixels(16)).permute(0, 3, 1, 2).float().div(255.0).sub(MEAN[0]).div(0.5)
+    y = torch.from_numpy(samples.y.copy())
+    for epoch in range(epochs):
+        torch.manual_seed(derive_seed(one.seed, "epoch", epoch))
+        batches = list(torch.split(torch.randperm(len(one.y)), 8))
+        if len(batches[-1]) == 1:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        net.train()
+        for batch in batches:
+            optimizer.zero_grad()
+            functional.cross_entropy(net(x[batch]), y[batch]).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    return net.eval()
+
+
+@pytest.mark.parametrize("n", [40, 41, 43])
+def test_the_engine_is_the_plain_loop(samples: Samples, n: int) -> None:
+    one = member(samples, n=n)
+    x = torch.tensor(samples.pictures.pixels(16)).permute(0, 3, 1, 2).float().div(255.0).sub(0.5).div(0.5)
+    with torch.random.fork_rng():
+        expected = plain_loop(samples, one, 2)(x).softmax(-1).detach().numpy()
+
+    engine = population(samples, one)
+    engine.advance(2)
+
+    np.testing.assert_allclose(engine.predict(-1)[0], expected[:n], atol=2e-3)
+    np.testing.assert_allclose(engine.predict(1)[0], expected[n:], atol=2e-3)
+    assert engine.predict(0)[0].shape == (0, 7)
+
+
+def test_a_network_comes_out_the_same_whatever_trains_beside_it(samples: Samples) -> None:
+    alone, beside = population(samples, member(samples)), population(samples, member(samples, seed=9), member(samples))
+    for engine in (alone, beside):
+        engine.advance(2)
+
+    np.testing.assert_array_equal(alone.predict(1)[0], beside.predict(1)[1])
+    assert not np.array_equal(beside.predict(1)[0], beside.predict(1)[1])
+    beside.keep([1])
+    np.testing.assert_array_equal(alone.predict(1)[0], beside.predict(1)[0])
+    np.testing.assert_array_equal(alone.history(), beside.history())
+
+
+def test_torchs_own_generator_is_left_as_it_was(samples: Samples) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    population(samples, member(samples)).advance(1)
+
+    assert torch.rand(1) == expected
+
+
+def test_the_same_seed_gives_the_same_result_twice(samples: Samples) -> None:
+    augment = AugmentConfig(flip=True, crop=0.1, colour=0.2, erasing=0.3, mixup=0.2)
+    first, second = (result_of(trial(samples, augment=augment)) for _ in range(2))
+
+    for one, other in zip(first.networks, second.networks, strict=True):
+        np.testing.assert_array_equal(one.test_probabilities, other.test_probabilities)
+        np.testing.assert_array_equal(one.train_loss, other.train_loss)
+
+
+def test_folds_share_no_person(samples: Samples) -> None:
+    first, second = result_of(trial(samples)).networks
+
+    assert not set(samples.person[first.test]) & set(samples.person[second.test])
+
+
+def test_removed_samples_are_not_trained_on(samples: Samples) -> None:
+    engine = population(samples, member(samples))
+    engine.deactivate(0, np.arange(1, 41))
+    before = engine.networks[0].losses.clone()
+    engine.advance(1)
+
+    assert (engine.networks[0].losses != before).nonzero().tolist() == [[0]]
+
+
+def test_errors_are_those_of_the_network_in_evaluation_mode_on_unchanged_pictures(samples: Samples) -> None:
+    engine = population(samples, member(samples, augment=AugmentConfig(crop=0.5, colour=1.0)))
+    engine.advance(1)
+    probabilities = engine.predict(-1)[0].astype(np.float64)
+    targets = np.eye(7)[samples.y[:41]]
+
+    cross_entropy, half_sse = engine.errors()
+
+    np.testing.assert_allclose(cross_entropy[0], -np.log((probabilities * targets).sum(1)), rtol=1e-4)
+    np.testing.assert_allclose(half_sse[0], 0.5 * ((probabilities - targets) ** 2).sum(1), rtol=1e-4)
+    assert not np.allclose(engine.recent_errors()[0], cross_entropy[0])
+
+
+def test_bdr_removes_from_networks_on_pictures_and_random_removal_as_many(samples: Samples) -> None:
+    bdr = result_of(trial(samples, removal=BdrRemoval(rule="bdr", **MANY_REMOVALS)))
+    random = result_of(trial(samples, removal=RandomRemoval(rule="random", **MANY_REMOVALS)))
+
+    rounds = [[(r.epoch, len(r.removed)) for r in n.removals] for n in bdr.networks]
+    assert any(rounds)
+    assert rounds == [[(r.epoch, len(r.removed)) for r in n.removals] for n in random.networks]
+    for network in bdr.networks:
+        for removal in network.removals:
+            assert min(removal.errors) >= removal.threshold
+
+
+def test_bfloat16_is_close_to_float32(samples: Samples) -> None:
+    exact, rough = (
+        result_of(trial(samples, train=TRAIN.model_copy(update={"precision": precision})))
+        for precision in ("float32", "bfloat16")
+    )
+
+    np.testing.assert_allclose(exact.networks[0].test_probabilities, rough.networks[0].test_probabilities, atol=0.1)
+    assert not np.array_equal(exact.networks[0].test_probabilities, rough.networks[0].test_probabilities)
+
+
+def test_the_cnn_can_learn_a_small_set_by_heart(samples: Samples) -> None:
+    model = CnnModel(kind="cnn", input_size=16, width=8, dropout=0.0, head_dropout=0.0)
+    train = TrainConfig(learning_rate=3e-3, epochs=20, batch_size=7)
+    engine = population(samples, member(samples, n=14, model=model, train=train))
+    engine.advance(20)
+
+    assert (engine.predict(-1)[0].argmax(1) == samples.y[:14]).mean() >= 13 / 14
+
+
+@pytest.mark.parametrize(
+    "removal",
+    [
+        NoRemoval(rule="none"),
+        BdrRemoval(rule="bdr", **MANY_REMOVALS),
+        RandomRemoval(rule="random", **MANY_REMOVALS),
+    ],
+    ids=lambda removal: removal.rule,
+)
+def test_an_interrupted_trial_goes_on_as_if_nothing_had_happened(
+    samples: Samples, tmp_path: Path, removal: RemovalConfig
+) -> None:
+    config = TrialConfig(data=DATA, model=CNN, train=TRAIN.model_copy(update={"epochs": 6}), removal=removal)
+    split, request = make_split(samples, config.protocol), TrialRequest(5, config, 1)
+    whole = list(run_trials([request], samples, split, device=CPU))
+    interrupted = run_trials([request], samples, split, device=CPU, checkpoints=tmp_path)
+    for _ in range(5):
+        next(interrupted)
+    interrupted.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["00005.pt"]
+
+    trained: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        original = PictureNetwork.train_one_epoch
+
+        def counting(self: PictureNetwork, epoch: int) -> None:
+            trained.append(epoch)
+            original(self, epoch)
+
+        patch.setattr(PictureNetwork, "train_one_epoch", counting)
+        resumed = list(run_trials([request], samples, split, device=CPU, checkpoints=tmp_path))
+
+    assert set(trained) == {4, 5}
+    assert resumed[:-1] == whole[:-1]
+    for one, other in zip(result_of(resumed).networks, result_of(whole).networks, strict=True):
+        np.testing.assert_array_equal(one.test_probabilities, other.test_probabilities)
+        np.testing.assert_array_equal(one.histograms, other.histograms)
+        np.testing.assert_array_equal(one.train_loss, other.train_loss)
+        assert repr(one.removals) == repr(other.removals)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_of_another_trial_or_a_damaged_one_is_not_used(samples: Samples, tmp_path: Path) -> None:
+    fresh = result_of(trial(samples))
+    other = TrialConfig(data=DATA, model=CNN, train=TRAIN.model_copy(update={"learning_rate": 0.1}))
+    begun = run_trials(
+        [TrialRequest(0, other, 1)], samples, make_split(samples, other.protocol), device=CPU, checkpoints=tmp_path
+    )
+    for _ in range(3):
+        next(begun)
+    begun.close()
+
+    for damage in (False, True):
+        if damage:
+            (tmp_path / "00000.pt").write_bytes(b"damaged")
+        again = result_of(trial(samples, checkpoints=tmp_path))
+        np.testing.assert_array_equal(fresh.networks[0].test_probabilities, again.networks[0].test_probabilities)
+
+
+def test_too_little_memory_fails_the_trial_with_what_to_try(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(picture_trials, "form_cohorts", full)
+
+    (failure,) = trial(samples)
+
+    assert isinstance(failure, TrialFailure)
+    assert "too small for 2 networks side by side with train.batch_size: 8 and model.input_size: 16" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("model", "blocks"),
+    [
+        (CNN, [(4, 8, 8), (8, 4, 4), (16, 2, 2)]),
+        (RESNET, [(16, 8, 8), (16, 4, 4), (16, 2, 2), (16, 1, 1)]),
+    ],
+    ids=["cnn", "resnet"],
+)  # fmt: skip
+def test_a_result_shows_what_its_first_network_looks_at(
+    samples: Samples, model: CnnModel | ResnetModel, blocks: list[tuple[int, int, int]]
+) -> None:
+    result = result_of(trial(samples, model=model, train=TRAIN.model_copy(update={"epochs": 1})))
+    shown = result.explanation
+
+    assert shown is not None
+    assert [maps.shape for maps in shown.activations] == blocks
+    assert sorted(samples.y[shown.samples]) == list(range(7))
+    assert set(shown.samples) <= set(result.networks[0].test)
+    assert shown.pictures.shape == (7, model.input_size, model.input_size, 3)
+    assert shown.grad_cam.shape == shown.pictures.shape[:3]
+    assert 0.0 <= shown.grad_cam.min() <= shown.grad_cam.max() <= 1.0
+    rows = {row: i for i, row in enumerate(result.networks[0].test.tolist())}
+    predicted = result.networks[0].test_probabilities.argmax(1)
+    assert [predicted[rows[row]] for row in shown.samples.tolist()] == shown.predicted.tolist()
