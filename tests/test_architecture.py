@@ -23,7 +23,6 @@ OWNERS = {
     "torch": ("models", "training"),
     "torchvision": ("models",),
     "cv2": ("data/faces.py", "features"),
-    "skimage": ("features",),
     "sklearn": ("features", "models/svm.py"),
     "optuna": ("study",),
     "scipy": ("study",),

@@ -54,6 +54,11 @@ class Split:
     person_independent: bool
     hash: str
 
+    @property
+    def has_validation(self) -> bool:
+        """Whether the objective is computed on validation parts, rather than on the test parts."""
+        return all(len(fold.validation) for fold in self.folds)
+
     def class_counts(self, samples: Samples) -> tuple[FoldCounts, ...]:
         """Class counts of every fold; `samples` are those the split was made for."""
 

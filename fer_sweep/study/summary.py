@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import optuna
 
 from fer_sweep.data import Samples, Split
+from fer_sweep.data.pictures import Pictures
 from fer_sweep.spec import SweepSpec
+from fer_sweep.spec.models import MlpModel, SvmModel
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.events import Confirmed
 from fer_sweep.study.rows import TrialRow, ranked
@@ -61,10 +63,13 @@ def labels(spec: SweepSpec, samples: Samples, split: Split) -> tuple[str, ...]:
     said = []
     if not split.person_independent:
         said.append("not person independent: some persons are on both sides of a split")
-    if spec.protocol.validation_fraction == 0:
+    if not split.has_validation:
         said.append("selected on the reported folds: search scores are optimistic, believe the confirmation")
     if spec.train.normalize == "all":
         said.append("normalized with all samples: the test part leaks into training")
+    projects = isinstance(samples.x, Pictures) and isinstance(spec.model, MlpModel | SvmModel)
+    if projects and spec.features.fit_on == "all" and spec.features.components != "all":
+        said.append("principal components fitted on all samples: the test part leaks into training")
     return (*said, *samples.warnings)
 
 

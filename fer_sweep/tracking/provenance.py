@@ -12,7 +12,7 @@ import psutil
 
 import fer_sweep
 
-PACKAGES = ("torch", "numpy", "optuna", "mlflow")
+PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy", "optuna", "mlflow")
 GIT_TIMEOUT = 2.0
 """Seconds; a checkout on a slow network drive is not worth waiting for."""
 

@@ -121,7 +121,7 @@ class Tracker:
                 "fer.study": self._study.name,
                 "fer.role": "study",
                 "fer.person_independent": str(split.person_independent).lower(),
-                "fer.selected_on": "validation" if spec.protocol.validation_fraction else "the reported folds",
+                "fer.selected_on": "validation" if split.has_validation else "the reported folds",
                 "mlflow.note.content": spec.description,
                 **{f"fer.{key}": value for key, value in self._provenance.items()},
                 **self._common_tags(),

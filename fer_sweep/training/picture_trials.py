@@ -1,7 +1,9 @@
 """One trial on pictures: epoch by epoch, with checkpoints, and a clear word when the device's memory is too small."""
 
+import os
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -24,13 +26,34 @@ def run_on_pictures(
     begun = time.perf_counter()
     trial = TrialRun(request, folds)
     try:
-        yield from _train(trial, classes, device=device, checkpoint=checkpoint)
+        with algorithms(repeatable=request.config.train.deterministic, device=device):
+            yield from _train(trial, classes, device=device, checkpoint=checkpoint)
         if trial.ended:
             yield trial.result(seconds=time.perf_counter() - begun, device=device)
     except torch.OutOfMemoryError as error:
         yield _out_of_memory(trial, error)
     if checkpoint is not None:
         checkpoint.delete()
+
+
+@contextmanager
+def algorithms(*, repeatable: bool, device: torch.device) -> Iterator[None]:
+    """On a GPU: let cuDNN look for the fastest algorithm of every shape, or take only those that give the same numbers
+    twice, as far as torch has them (it warns where it has none). A CPU needs neither."""
+    if device.type != "cuda":
+        yield
+        return
+    cudnn = torch.backends.cudnn
+    before = cudnn.benchmark, torch.are_deterministic_algorithms_enabled()
+    cudnn.benchmark = not repeatable
+    if repeatable:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be repeatable
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        cudnn.benchmark = before[0]
+        torch.use_deterministic_algorithms(before[1])
 
 
 def _train(

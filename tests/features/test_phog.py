@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import minimum_filter
+from skimage.feature import canny
+from skimage.filters import gaussian, sobel
 
 from fer_sweep.features.phog import canny_edges, phog, phog_length
 
@@ -74,3 +77,21 @@ def test_a_vertical_step_is_one_edge_with_one_direction() -> None:
 
 def test_a_flat_picture_has_no_edges() -> None:
     assert not canny_edges(np.full((20, 20), 77, dtype=np.uint8)).any()
+
+
+def test_edges_are_about_those_of_scikit_image() -> None:
+    """Another implementation with the same smoothing; its thresholds are set to what MATLAB's rule gives here."""
+    rng = np.random.default_rng(0)
+    smooth = gaussian(rng.normal(size=(96, 96)), 4)  # type: ignore[no-untyped-call]
+    picture = ((smooth - smooth.min()) / np.ptp(smooth) * 255).astype(np.uint8)
+    blurred = gaussian(picture.astype(float), np.sqrt(2))  # type: ignore[no-untyped-call]
+    magnitude = np.hypot(*(sobel(blurred, axis=axis) for axis in (0, 1)))  # type: ignore[no-untyped-call]
+    high = float(np.quantile(magnitude, 0.7))
+
+    thresholds = {"low_threshold": 0.4 * high, "high_threshold": high}
+    theirs = canny(picture.astype(float), sigma=np.sqrt(2), **thresholds)  # type: ignore[no-untyped-call]
+    ours = canny_edges(picture)
+
+    near = minimum_filter(~theirs, 3)
+    assert (ours & near).sum() < 0.1 * ours.sum()
+    assert 0.7 < ours.sum() / theirs.sum() < 1.4

@@ -1,5 +1,6 @@
 """The answer in words, the labels, and what mattered."""
 
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -7,10 +8,11 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from fer_sweep.data import load_samples, make_split
+from fer_sweep.spec import load_sweep
 from fer_sweep.study.events import Confirmed, Trial
 from fer_sweep.study.rows import State, TrialRow
 from fer_sweep.study.statistics import Comparison
-from fer_sweep.study.summary import Summary, answer, describe, importance, summarize
+from fer_sweep.study.summary import Summary, answer, describe, importance, labels, summarize
 from fer_sweep.training.metrics import Estimate
 from tests.study.studies import sweep
 
@@ -133,3 +135,19 @@ def test_importance_finds_what_mattered(base_outside: bool) -> None:
 def test_few_or_equal_trials_have_no_importance() -> None:
     assert importance(study([0.1, 0.2, 0.3], base_outside=False)) == {}
     assert importance(study([0.5] * 20, base_outside=False)) == {}
+
+
+def test_principal_components_fitted_on_everything_are_labelled_as_a_leak(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(
+        "name: x\ndata: {source: synthetic_faces, samples: 28, persons: 4, size: 32}\n"
+        "features: {fit_on: all, size: 32}\nprotocol: {split: person}\n"
+    )
+    spec = load_sweep(file)
+    samples = load_samples(spec.data)
+    split = make_split(samples, spec.protocol)
+
+    assert "principal components fitted on all samples: the test part leaks into training" in labels(
+        spec, samples, split
+    )
+    assert len(labels(load_sweep(file, ["features.components=all"]), samples, split)) == 1

@@ -287,3 +287,17 @@ def test_a_result_shows_what_its_first_network_looks_at(
     rows = {row: i for i, row in enumerate(result.networks[0].test.tolist())}
     predicted = result.networks[0].test_probabilities.argmax(1)
     assert [predicted[rows[row]] for row in shown.samples.tolist()] == shown.predicted.tolist()
+
+
+@pytest.mark.parametrize("repeatable", [False, True])
+def test_a_gpu_takes_fast_or_repeatable_algorithms_and_then_those_of_before(
+    repeatable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+
+    with picture_trials.algorithms(repeatable=repeatable, device=torch.device("cuda")):
+        assert torch.backends.cudnn.benchmark is not repeatable
+        assert torch.are_deterministic_algorithms_enabled() is repeatable
+
+    assert torch.backends.cudnn.benchmark is False
+    assert torch.are_deterministic_algorithms_enabled() is False
