@@ -72,7 +72,7 @@ def recognize(root: Path, labels: Sequence[str] | None) -> Layout:
         return _class_folders(root, files)
     jaffe = [Labelled(p, _JAFFE_LABELS[m["label"]], m["person"]) for p in files if (m := _JAFFE.match(p.name))]
     if jaffe:
-        return Layout("JAFFE", tuple(jaffe), _ignored(root, files, len(jaffe)))
+        return Layout("JAFFE", tuple(jaffe), _ignored(root, files, jaffe))
     return _foreign_folders(root, files, labels)
 
 
@@ -93,7 +93,7 @@ def _class_folders(root: Path, files: Sequence[Path]) -> Layout:
     name = "a folder per expression"
     if len(official) > 1:
         name += ", divided into official parts"
-    return Layout(name, tuple(pictures), _ignored(root, files, len(pictures)))
+    return Layout(name, tuple(pictures), _ignored(root, files, pictures))
 
 
 def _foreign_folders(root: Path, files: Sequence[Path], labels: Sequence[str] | None) -> Layout:
@@ -116,20 +116,17 @@ def _foreign_folders(root: Path, files: Sequence[Path], labels: Sequence[str] | 
             )
         label_of = dict(zip(names, labels, strict=True))
     pictures = tuple(Labelled(p, label_of[p.parent.name], part=_part_of(p, root)) for p in inside)
-    return Layout("a folder per class", pictures, _ignored(root, files, len(pictures)))
+    return Layout("a folder per class", pictures, _ignored(root, files, pictures))
 
 
-def _ignored(root: Path, files: Sequence[Path], used: int) -> tuple[str, ...]:
+def _ignored(root: Path, files: Sequence[Path], used: Sequence[Labelled]) -> tuple[str, ...]:
     """A warning that names the folders whose pictures have no label."""
-    if len(files) == used:
+    taken = {picture.path for picture in used}
+    left = Counter(path.parent.relative_to(root).as_posix() for path in files if path not in taken)
+    if not left:
         return ()
-    left = Counter(
-        path.parent.relative_to(root).as_posix()
-        for path in files
-        if not (_class_of(path, root) or _JAFFE.match(path.name))
-    )
     places = ", ".join(f"{place} ({count})" for place, count in left.most_common(5))
-    return (f"{len(files) - used} pictures are ignored, because their folders name no expression: {places}.",)
+    return (f"{left.total()} pictures are ignored, because their folders name no expression: {places}.",)
 
 
 def _raf(root: Path) -> Layout:

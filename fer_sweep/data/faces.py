@@ -66,6 +66,7 @@ def find_faces(pictures: Pictures) -> Ints:
         return _largest_face(pictures.whole(i), local.cascades)
 
     def compute() -> Ints:
+        _cascades()  # OpenCV's import must not be begun by several threads at once; and a lack of cascades shows here
         return np.stack(each(of, range(len(pictures))))
 
     settings = (CASCADES, LONGEST, SHORTEST, SCALE_STEP, NEIGHBOURS, SMALLEST)

@@ -1,7 +1,6 @@
 """What the models of a batch of trials are fed with, computed once for all trials that want the same."""
 
 import hashlib
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,8 +14,6 @@ from fer_sweep.spec.trial import FeaturesConfig, TrialConfig
 from fer_sweep.training.backbone import extract_features
 from fer_sweep.training.fold_data import FloatArray, FoldData, picture_fold, prepare_fold
 from fer_sweep.training.trial_run import TrialRequest
-
-T = TypeVar("T")
 
 
 class Inputs:
@@ -61,10 +58,11 @@ class Inputs:
         return digest.hexdigest()[:16]
 
     def _components(self, config: FeaturesConfig, position: int, fold: Fold) -> FloatArray:
-        if config not in self._descriptors:
-            self._descriptors[config] = describe(self._samples.pictures, config)
+        plain = config.model_copy(update={"components": "all", "fit_on": "train"})  # what descriptors do not depend on
+        if plain not in self._descriptors:
+            self._descriptors[plain] = describe(self._samples.pictures, plain)
         key = (config, -1 if config.fit_on == "all" or config.components == "all" else position)
         if key not in self._projected:
             rows = np.arange(len(self._samples)) if config.fit_on == "all" else fold.train
-            self._projected[key] = fit_project(self._descriptors[config], rows, config.components)
+            self._projected[key] = fit_project(self._descriptors[plain], rows, config.components)
         return self._projected[key]

@@ -112,6 +112,16 @@ def test_numeric_folders_need_names_in_the_order_of_their_numbers(tmp_path: Path
         load(root, labels=("Fear", "Sad"))
 
 
+def test_pictures_outside_of_class_folders_are_ignored_and_counted(tmp_path: Path) -> None:
+    root = pictures(tmp_path, [*[f"{c}/{n}.png" for c in ("smile", "frown") for n in "ab"], "x.png", "Test/y.png"])
+
+    samples = load(root)
+
+    assert len(samples) == 4
+    assert samples.warnings[0].startswith("2 pictures are ignored, because their folders name no expression: ")
+    assert "Test (1)" in samples.warnings[0]
+
+
 def test_folders_that_are_no_expressions_are_classes(tmp_path: Path) -> None:
     assert load(pictures(tmp_path, [f"{c}/{n}.png" for c in ("smile", "frown") for n in "ab"])).class_names == (
         "frown",
