@@ -15,6 +15,7 @@ from fer_sweep.data.contact_sheet import contact_sheet
 from fer_sweep.data.faces import find_faces
 from fer_sweep.data.inspection import PARTS, Inspection, inspect, source_of
 from fer_sweep.data.synthetic_faces import write_faces
+from fer_sweep.errors import DataError, SpecError
 from fer_sweep.spec.data import Fer2013Data, FolderData, SyntheticFaces
 from fer_sweep.study.home import Home
 
@@ -31,20 +32,33 @@ def show_inspection(
     home: Path,
     as_json: bool,
 ) -> None:
-    """Say what a folder or a FER-2013 file is, and how to use it."""
+    """Say what a folder or a FER-2013 file is, and how to use it.
+
+    Raises SpecError for labels without a name, DataError for paths that cannot be read or written.
+    """
+    if labels is not None and not all(labels):
+        raise SpecError(
+            f"--labels: {','.join(labels)!r} has an empty name. Give one name per class, as in Angry,Happy."
+        )
+    cache = _cache(home)
+    if sheet is not None:
+        _check_sheet(sheet)  # first, so that nobody waits for all faces to be told of a mistake
     config = source_of(path, person=person, labels=labels)
-    cache = Cache(Home(home).cache)
     with err.status("looking at every picture"):
         found, samples = inspect(config, cache, faces=faces)
         if sheet is not None:
             boxes = find_faces(samples.pictures)[:, 1:] if faces else None
-            contact_sheet(samples, boxes=boxes).save(sheet)
+            try:
+                contact_sheet(samples, boxes=boxes).save(sheet)
+            except OSError as error:
+                raise DataError(f"--sheet: {sheet} cannot be written: {error.strerror}. Name another file.") from error
     if as_json:
         out.print_json(json.dumps({**asdict(found), "sheet": None if sheet is None else str(sheet)}))
         return
     _print_inspection(found, config)
-    if sheet is not None:
-        out.print(f"contact sheet: {sheet}", soft_wrap=True)
+    suggested = f"{path.resolve().name.removesuffix('.csv')}-contact-sheet.png"
+    written = f"none; --sheet {suggested} writes one" if sheet is None else str(sheet)
+    out.print(f"contact sheet: {written}", soft_wrap=True)
 
 
 def _print_inspection(found: Inspection, config: FolderData | Fer2013Data) -> None:
@@ -76,9 +90,18 @@ def _print_inspection(found: Inspection, config: FolderData | Fer2013Data) -> No
 
 
 def synthesize(config: SyntheticFaces, folder: Path, *, as_json: bool) -> None:
-    """Write drawn faces into a new folder."""
-    with err.status(f"drawing {config.samples} faces"):
-        manifest = write_faces(load_samples(config), folder)
+    """Write drawn faces into a new or empty folder. Raises DataError if it is neither, or cannot be written."""
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file, not a folder. Name a new folder.")
+    if folder.exists() and any(folder.iterdir()):  # write_faces refuses too, but only after everything is drawn
+        raise DataError(f"{folder} is not empty. Name a new folder, so that nothing is mixed or overwritten.")
+    with err.status(f"drawing {config.samples} faces") as progress:
+        samples = load_samples(config)
+        progress.update(f"writing {config.samples} faces")
+        try:
+            manifest = write_faces(samples, folder)
+        except OSError as error:
+            raise DataError(f"{folder} cannot be written: {error.strerror}. Name another folder.") from error
     if as_json:
         out.print_json(json.dumps({"folder": str(folder), "manifest": str(manifest), "pictures": config.samples}))
         return
@@ -88,8 +111,8 @@ def synthesize(config: SyntheticFaces, folder: Path, *, as_json: bool) -> None:
 
 
 def show_cache(home: Path, *, clear: bool, as_json: bool) -> None:
-    """Show what was computed from pictures, or delete it."""
-    cache = Cache(Home(home).cache)
+    """Show what was computed from pictures, or delete it. Raises DataError if `home` is a file."""
+    cache = _cache(home)
     entries = cache.entries()
     total = sum(entry.bytes for entry in entries)
     freed = cache.clear() if clear else 0
@@ -97,7 +120,7 @@ def show_cache(home: Path, *, clear: bool, as_json: bool) -> None:
         listed = [{"kind": e.kind, "bytes": e.bytes, "used": e.used, "path": str(e.path)} for e in entries]
         out.print_json(json.dumps({"entries": listed, "bytes": total, "limit": LIMIT, "freed": freed}))
     elif clear:
-        out.print(f"{len(entries)} arrays deleted, {_megabytes(freed)} freed")
+        out.print(f"{len(entries)} {'array' if len(entries) == 1 else 'arrays'} deleted, {_megabytes(freed)} freed")
     elif not entries:
         out.print(f"nothing is kept in {cache.folder}", soft_wrap=True)
     else:
@@ -110,6 +133,19 @@ def show_cache(home: Path, *, clear: bool, as_json: bool) -> None:
             table.add_row(entry.kind, _megabytes(entry.bytes), used)
         out.print(table)
         out.print(f"{_megabytes(total)} of at most {_megabytes(LIMIT)} in {cache.folder}", soft_wrap=True)
+
+
+def _cache(home: Path) -> Cache:
+    if home.exists() and not home.is_dir():
+        raise DataError(f"--home: {home} is a file, not a folder. Name a folder, new or of earlier studies.")
+    return Cache(Home(home).cache)
+
+
+def _check_sheet(sheet: Path) -> None:
+    if sheet.is_dir() or sheet.suffix.lower() != ".png":
+        raise DataError(f"--sheet: {sheet} is no name of a PNG file. Give a file that ends in .png.")
+    if not sheet.parent.is_dir():
+        raise DataError(f"--sheet: there is no folder {sheet.parent} to write {sheet.name} into. Make it first.")
 
 
 def _megabytes(count: int) -> str:

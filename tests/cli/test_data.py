@@ -1,5 +1,6 @@
 """fer-sweep data: what a user sees of a folder, of drawn faces and of the cache."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from fer_sweep.cli.app import app
 from fer_sweep.data.contact_sheet import GAP, SIDE
-from fer_sweep.errors import DataError
+from fer_sweep.errors import DataError, FerSweepError
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,13 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["data", *arguments])
+
+
+def error_of(*arguments: str) -> str:
+    error = invoke(*arguments).exception
+    assert isinstance(error, FerSweepError)
+    assert error.exit_code == 2
+    return str(error)
 
 
 def as_json(*arguments: str) -> Any:
@@ -115,5 +123,62 @@ def test_the_cache_is_shown_and_cleared(faces: Path, tmp_path: Path) -> None:
 
     assert [entry["kind"] for entry in as_json("cache", "--home", str(tmp_path))["entries"]] == ["faces"]
     assert "faces" in invoke("cache", "--home", str(tmp_path)).stdout
-    assert "1 arrays deleted, 0.1 MB freed" in invoke("cache", "--clear", "--home", str(tmp_path)).stdout
+    assert "1 array deleted, 0.1 MB freed" in invoke("cache", "--clear", "--home", str(tmp_path)).stdout
     assert as_json("cache", "--home", str(tmp_path))["bytes"] == 0
+
+
+def test_without_a_sheet_it_is_said_how_to_get_one(faces: Path, tmp_path: Path) -> None:
+    told = invoke("inspect", str(faces), "--no-faces", "--home", str(tmp_path)).stdout
+
+    assert "contact sheet: none; --sheet faces-contact-sheet.png writes one" in told
+
+
+def test_a_sheet_that_cannot_be_written_is_told_before_faces_are_looked_for(faces: Path, tmp_path: Path) -> None:
+    def told(sheet: Path) -> str:
+        return error_of("inspect", str(faces), "--sheet", str(sheet), "--home", str(tmp_path / "home"))
+
+    (tmp_path / "folder.png").mkdir()
+
+    for wrong in (tmp_path / "sheet.doc", tmp_path / "folder.png"):
+        assert told(wrong) == f"--sheet: {wrong} is no name of a PNG file. Give a file that ends in .png."
+    missing = f"--sheet: there is no folder {tmp_path / 'no'} to write a.png into. Make it first."
+    assert told(tmp_path / "no" / "a.png") == missing
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_sheet_that_fails_while_it_is_written_is_told(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    sheet = tmp_path / "a.png"
+
+    told = error_of("inspect", str(faces), "--no-faces", "--sheet", str(sheet), "--home", str(tmp_path))
+
+    assert told == f"--sheet: {sheet} cannot be written: No space left on device. Name another file."
+
+
+def test_an_empty_label_and_a_home_that_is_a_file_are_errors(faces: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    home = f"--home: {file} is a file, not a folder. Name a folder, new or of earlier studies."
+
+    told = error_of("inspect", str(faces), "--labels", "joy,,sad", "--home", str(tmp_path))
+    assert told == "--labels: 'joy,,sad' has an empty name. Give one name per class, as in Angry,Happy."
+    assert error_of("inspect", str(faces), "--home", str(file)) == home
+    assert error_of("cache", "--home", str(file)) == home
+
+
+def test_synthesize_needs_a_folder_and_says_so_before_it_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, full = tmp_path / "file", tmp_path / "full"
+    file.touch()
+    full.mkdir()
+    (full / "notes.txt").touch()
+
+    told = error_of("synthesize", str(file / "inside"), "--n", "28", "--persons", "4")
+    assert told == f"{file / 'inside'} cannot be written: Not a directory. Name another folder."
+    monkeypatch.setattr("fer_sweep.cli.data.load_samples", lambda _: pytest.fail("it drew"))
+    assert error_of("synthesize", str(file)) == f"{file} is a file, not a folder. Name a new folder."
+    assert error_of("synthesize", str(full)).startswith(f"{full} is not empty. Name a new folder")
