@@ -1,0 +1,17 @@
+"""Arguments and options that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SweepFile = Annotated[Path, typer.Argument(metavar="FILE", help="Sweep file (YAML).", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Replace a value of the file, e.g. train.epochs=100. Repeatable."),
+]
+HomeFolder = Annotated[
+    Path, typer.Option("--home", envvar="FER_SWEEP_HOME", help="Folder of databases, results and artifacts.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+DEFAULT_HOME = Path(".fer-sweep")

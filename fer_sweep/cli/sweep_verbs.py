@@ -1,0 +1,80 @@
+"""Verbs about sweeps. Each imports what it needs when it is called, so that --help answers at once."""
+
+import signal
+from typing import Annotated
+
+import typer
+
+from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, Overrides, SweepFile
+
+
+def run(  # noqa: PLR0917 (typer passes by name)
+    file: SweepFile,
+    overrides: Overrides = None,
+    branch: Annotated[
+        bool, typer.Option("--branch", help="Run a changed sweep file as a study of its own (NAME.2, NAME.3, ...).")
+    ] = False,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow store; default: SQLite in --home."),
+    ] = None,
+    home: HomeFolder = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Run a sweep, or resume it: the same command again goes on where it stopped."""
+    try:
+        from fer_sweep.spec import load_sweep
+
+        spec = load_sweep(file, overrides or [])  # first, so that a mistake in the file is told at once
+        from fer_sweep.cli.run import run_sweep
+
+        code = run_sweep(spec, branch=branch, tracking_uri=tracking_uri, home=home, as_json=as_json)
+    except KeyboardInterrupt:
+        for again in (signal.SIGINT, signal.SIGTERM):  # all is written; what is left is to leave
+            signal.signal(again, signal.SIG_IGN)
+        typer.echo("interrupted. The same command resumes.", err=True)
+        raise
+    raise typer.Exit(code)
+
+
+def plan(
+    file: SweepFile,
+    overrides: Overrides = None,
+    trials: Annotated[int, typer.Option("--trials", min=0, help="How many first configurations to show.")] = 5,
+    home: HomeFolder = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a sweep would do, without doing it: space, splits, networks, and time from a short measured probe."""
+    from fer_sweep.spec import load_sweep
+
+    spec = load_sweep(file, overrides or [])
+    from fer_sweep.cli.plan import show_plan
+
+    show_plan(spec, trials=trials, home=home, as_json=as_json)
+
+
+def validate(file: SweepFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Check a sweep file without touching data: every problem at once, with line, path and remedy."""
+    from fer_sweep.cli.validate import validate_file
+
+    validate_file(file, overrides or [], as_json=as_json)
+
+
+def schema() -> None:
+    """Print the JSON Schema of sweep files, for editors."""
+    import json
+
+    from fer_sweep.spec import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+def status(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="One study; without it, all.")] = None,
+    home: HomeFolder = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Show the studies of this project, or the ranked trials of one."""
+    from fer_sweep.cli.status import show_status
+
+    show_status(study, home=home, as_json=as_json)
