@@ -5,6 +5,7 @@ FerSweepError
 ├── DataError            the data the file points to is wrong                    exit code 2
 ├── StudyError           the study cannot be opened or continued as asked        exit code 2
 ├── TrackingError        the tracking store cannot be reached or written         exit code 4
+│   └── TrackingRefused  it answers, but does not take what it is given          exit code 4
 └── TrainingDiverged     one network's loss is no longer a number                the trial fails, the study goes on
 """
 
@@ -31,6 +32,10 @@ class TrackingError(FerSweepError):
     """The MLflow store cannot be reached or written."""
 
     exit_code = 4
+
+
+class TrackingRefused(TrackingError):
+    """The MLflow store answers, but does not take what it is given; asking again will not help."""
 
 
 class TrainingDiverged(FerSweepError):

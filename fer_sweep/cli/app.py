@@ -48,6 +48,7 @@ app.command()(sweep_verbs.validate)
 app.command()(sweep_verbs.schema)
 app.command()(sweep_verbs.status)
 app.command()(tracking_verbs.serve)
+app.command()(tracking_verbs.sync)
 
 data_app = typer.Typer(help="Look at pictures, draw some, and see what was computed from them.", no_args_is_help=True)
 data_app.command("inspect")(data_verbs.inspect_data)

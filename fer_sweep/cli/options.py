@@ -13,5 +13,9 @@ Overrides = Annotated[
 HomeFolder = Annotated[
     Path, typer.Option("--home", envvar="FER_SWEEP_HOME", help="Folder of databases, results and artifacts.")
 ]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow store; default: SQLite in --home."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 DEFAULT_HOME = Path(".fer-sweep")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, Overrides, SweepFile
+from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, Overrides, SweepFile, TrackingUri
 
 
 def run(  # noqa: PLR0917 (typer passes by name)
@@ -14,10 +14,10 @@ def run(  # noqa: PLR0917 (typer passes by name)
     branch: Annotated[
         bool, typer.Option("--branch", help="Run a changed sweep file as a study of its own (NAME.2, NAME.3, ...).")
     ] = False,
-    tracking_uri: Annotated[
-        str | None,
-        typer.Option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow store; default: SQLite in --home."),
-    ] = None,
+    tracking_uri: TrackingUri = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Write nothing to MLflow now; fer-sweep sync sends it later.")
+    ] = False,
     home: HomeFolder = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
@@ -28,7 +28,7 @@ def run(  # noqa: PLR0917 (typer passes by name)
         spec = load_sweep(file, overrides or [])  # first, so that a mistake in the file is told at once
         from fer_sweep.cli.run import run_sweep
 
-        code = run_sweep(spec, branch=branch, tracking_uri=tracking_uri, home=home, as_json=as_json)
+        code = run_sweep(spec, branch=branch, tracking_uri=tracking_uri, offline=offline, home=home, as_json=as_json)
     except KeyboardInterrupt:
         for again in (signal.SIGINT, signal.SIGTERM):  # all is written; what is left is to leave
             signal.signal(again, signal.SIG_IGN)

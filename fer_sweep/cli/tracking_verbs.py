@@ -4,7 +4,19 @@ from typing import Annotated
 
 import typer
 
-from fer_sweep.cli.options import DEFAULT_HOME, HomeFolder
+from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, TrackingUri
+
+
+def sync(
+    studies: Annotated[list[str] | None, typer.Argument(metavar="[STUDY]...", help="Without any: all.")] = None,
+    tracking_uri: TrackingUri = None,
+    home: HomeFolder = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Send to MLflow what could not be sent before: after an outage, a crash, or a run with --offline."""
+    from fer_sweep.cli.sync import sync_studies
+
+    sync_studies(studies or [], tracking_uri=tracking_uri, home=home, as_json=as_json)
 
 
 def serve(

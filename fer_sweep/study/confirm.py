@@ -57,10 +57,10 @@ def confirm(
 
 def _candidates(spec: SweepSpec, rows: Sequence[TrialRow], split: Split) -> list[Trial]:
     assert spec.confirm is not None
-    base = Trial("confirm", 0, spec.base, {})
+    base = Trial("confirm", 0, spec.base, {}, split.hash)
     trials, seen = [base], {config_key(spec.base, split.hash)}
     for row in ranked(rows, spec.metric.goal):
-        trial = Trial("confirm", row.number, apply(spec.base, row.assignments), row.assignments)
+        trial = Trial("confirm", row.number, apply(spec.base, row.assignments), row.assignments, split.hash)
         key = config_key(trial.config, split.hash)
         if key not in seen and len(trials) <= spec.confirm.top_k:
             seen.add(key)

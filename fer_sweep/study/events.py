@@ -17,12 +17,13 @@ Stage = Literal["search", "confirm"]
 @dataclass(frozen=True)
 class Trial:
     """A trial of a stage. In the search, number 0 is the base; in the confirmation, `number` is the number that the
-    configuration had in the search."""
+    configuration had in the search. split_hash: the splits it is measured on; those of the confirmation are fresh."""
 
     stage: Stage
     number: int
     config: TrialConfig
     assignments: Mapping[str, Scalar]
+    split_hash: str
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,14 @@ class Home:
     def study(self, name: str) -> "StudyFiles":
         return StudyFiles(self.root / "studies" / name)
 
+    def tracked_studies(self) -> list[str]:
+        """Names of the studies that have an outbox, sorted."""
+        return sorted(file.parent.name for file in (self.root / "studies").glob("*/outbox.jsonl"))
+
 
 @dataclass(frozen=True)
 class StudyFiles:
-    """The files of one study: its lock, and a result file for every trial that was run."""
+    """The files of one study: its lock, what it is, its outbox, and a result file for every trial that was run."""
 
     root: Path
 
@@ -55,6 +59,39 @@ class StudyFiles:
     @property
     def spent(self) -> Path:
         return self.root / "spent.json"
+
+    @property
+    def sweep(self) -> Path:
+        """The complete sweep file that the study was last run with."""
+        return self.root / "sweep.yaml"
+
+    @property
+    def samples(self) -> Path:
+        """What the study's samples are, without their features or pictures."""
+        return self.root / "samples.npz"
+
+    @property
+    def outbox(self) -> Path:
+        """Every event, on its way to MLflow."""
+        return self.root / "outbox.jsonl"
+
+    @property
+    def sent(self) -> Path:
+        """How much of the outbox each MLflow store has."""
+        return self.root / "sent.json"
+
+    @property
+    def writer_lock(self) -> Path:
+        return self.root / "writer.lock"
+
+    @property
+    def writer_log(self) -> Path:
+        """What the process that writes to MLflow had to say."""
+        return self.root / "writer.log"
+
+    def faces(self, stage: str, number: int) -> Path:
+        """Pictures that outlier removal took away in a trial, as small as they are shown."""
+        return self.root / stage / f"{number:05d}.faces.npz"
 
     def result(self, stage: str, number: int) -> Path:
         """Where the result of a trial is kept; `stage` is `search` or `confirm`."""

@@ -20,7 +20,7 @@ from fer_sweep.training.records import Explanation, NetworkResult, TrialResult, 
 _ARRAYS = tuple(f.name for f in fields(NetworkResult) if "ndarray" in str(f.type))
 _SCALARS = tuple(f.name for f in fields(NetworkResult) if f.name not in (*_ARRAYS, "removals"))
 _EXPLAINED = tuple(f.name for f in fields(Explanation) if f.name != "activations")
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError, TypeError, AttributeError)
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError, TypeError, AttributeError)
 """What numpy, zip and our own fields raise for a file that is cut off, foreign or of another version."""
 
 
@@ -86,7 +86,7 @@ def load_result(path: Path, *, key: str) -> TrialResult | None:
             stopped=meta["stopped"],
             explanation=explanation,
         )
-    except (FileNotFoundError, *_UNREADABLE):
+    except (FileNotFoundError, *UNREADABLE):
         return None  # computed again, which costs time but never an answer
 
 

@@ -39,6 +39,25 @@ def coordinator_lock(name: str, files: StudyFiles) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def writer_lock(name: str, files: StudyFiles, *, timeout: float) -> Iterator[None]:
+    """Hold the right to send a study's outbox. Raises StudyError if another process has it still after a timeout in
+    seconds."""
+    files.writer_lock.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(files.writer_lock)
+    try:
+        lock.acquire(timeout=timeout)
+    except Timeout:
+        raise StudyError(
+            f"another process is sending the outbox of study {name!r} to MLflow. Wait until it is done, or stop it: "
+            "what it has not sent, the next one sends."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _holder(files: StudyFiles) -> str:
     try:
         holder = json.loads(files.holder.read_text())

@@ -29,4 +29,6 @@ def replay(study: OpenStudy, numbers: Iterable[int]) -> Iterator[TrialFinished]:
         else:
             source = number if reused_from is None else reused_from
             result = load_result(study.files.result("search", source), key=config_key(config, study.split.hash))
-        yield TrialFinished(Trial("search", number, config, row.assignments), row, result, failure, reused_from)
+        yield TrialFinished(
+            Trial("search", number, config, row.assignments, study.split.hash), row, result, failure, reused_from
+        )

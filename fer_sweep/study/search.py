@@ -124,8 +124,10 @@ class Search:
         try:
             config = apply(self._spec.base, assignments)
         except SpecError as error:
-            return Proposal(Trial("search", number, self._spec.base, assignments), "", problem=str(error))
-        return Proposal(Trial("search", number, config, assignments), config_key(config, self._split.hash))
+            invalid = Trial("search", number, self._spec.base, assignments, self._split.hash)
+            return Proposal(invalid, "", problem=str(error))
+        trial = Trial("search", number, config, assignments, self._split.hash)
+        return Proposal(trial, config_key(config, self._split.hash))
 
     # -- trials that need no training --------------------------------------------------------------------------------
 

@@ -8,10 +8,12 @@ from fer_sweep.data import Samples, Split, make_split
 from fer_sweep.spec import SweepSpec
 from fer_sweep.study.confirm import confirm
 from fer_sweep.study.events import Confirmed, Event, SearchEnded, StudyFinished
+from fer_sweep.study.facts import StudyFacts, save_facts
 from fer_sweep.study.home import Home, StudyFiles
+from fer_sweep.study.identity import identity
 from fer_sweep.study.lock import coordinator_lock
 from fer_sweep.study.search import Search
-from fer_sweep.study.store import StudyStore, identity, open_storage
+from fer_sweep.study.store import StudyStore, open_storage
 from fer_sweep.training.trials import Device
 
 
@@ -29,6 +31,11 @@ class OpenStudy:
     def name(self) -> str:
         return self.store.name
 
+    @property
+    def facts(self) -> StudyFacts:
+        """What the study is, apart from its trials."""
+        return StudyFacts(self.name, self.spec, self.samples, self.split, self.samples.fingerprint)
+
 
 @contextmanager
 def open_study(spec: SweepSpec, samples: Samples, home: Home, *, branch: bool = False) -> Iterator[OpenStudy]:
@@ -42,7 +49,9 @@ def open_study(spec: SweepSpec, samples: Samples, home: Home, *, branch: bool = 
         store = StudyStore.open(spec, open_storage(home), parts=parts, branch=branch)
         files = home.study(store.name)
         with coordinator_lock(store.name, files) if store.name != spec.name else nullcontext():
-            yield OpenStudy(spec, samples, split, store, files)
+            study = OpenStudy(spec, samples, split, store, files)
+            save_facts(study.facts, files)
+            yield study
 
 
 def run_study(study: OpenStudy, *, device: Device) -> Generator[Event, None, None]:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import optuna
-
 from fer_sweep.data import Samples, Split
 from fer_sweep.data.pictures import Pictures
 from fer_sweep.spec import SweepSpec
@@ -122,14 +120,3 @@ def _percent(row: TrialRow) -> str:
     assert row.mean is not None
     spread = f" ± {100 * row.spread:.2f}" if row.spread is not None else ""
     return f"{100 * row.mean:.2f}{spread} % (n = {row.n} networks)"
-
-
-def importance(study: optuna.Study) -> dict[str, float]:
-    """Share of each parameter in what separates good trials from the rest (PED-ANOVA), largest first. Empty with
-    fewer than 10 finished trials or nothing to tell apart."""
-    finished = [t for t in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)) if t.params]
-    if len(finished) < 10 or len({t.value for t in finished}) < 2:
-        return {}
-    copy = optuna.create_study(direction=study.direction)  # without a base that lies outside the space
-    copy.add_trials(finished)
-    return dict(optuna.importance.get_param_importances(copy))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # the default of 7 blocks for four minutes
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds; the default of 120 is tried four times
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # whoever writes tries again, in its own time
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
 
 import logging
 
@@ -17,39 +17,52 @@ from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from fer_sweep.errors import TrackingError
-from fer_sweep.study.home import Home
-from fer_sweep.tracking.provenance import without_passwords
+from fer_sweep.errors import TrackingError, TrackingRefused
+from fer_sweep.tracking.address import Store, without_passwords
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
+_START_IT = (
+    "Start it, correct --tracking-uri (or MLFLOW_TRACKING_URI), leave both out to use the local store, or run with "
+    "--offline and send everything later with fer-sweep sync."
+)
+_REFUSALS = {
+    "BAD_REQUEST",
+    "INVALID_PARAMETER_VALUE",
+    "INVALID_STATE",
+    "PERMISSION_DENIED",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
+    "UNAUTHENTICATED",
+}
 
-def local_uri(home: Home) -> str:
-    """The MLflow store of a project: a SQLite file beside Optuna's, never the same one."""
-    return f"sqlite:///{home.mlflow_file.absolute()}"
 
-
-def open_client(uri: str, home: Home) -> MlflowClient:
+def open_client(store: Store) -> MlflowClient:
     """A client whose store answered. Raises TrackingError when it does not."""
-    if uri == local_uri(home):
-        home.artifacts.mkdir(parents=True, exist_ok=True)
-    with store_errors(
-        uri, "Start it, correct --tracking-uri (or MLFLOW_TRACKING_URI), or leave both out to use the local store."
-    ):
-        client = MlflowClient(tracking_uri=uri)
+    if store.artifacts is not None:
+        store.artifacts.mkdir(parents=True, exist_ok=True)
+    with store_errors(store.uri, _START_IT):
+        client = MlflowClient(tracking_uri=store.uri)
         client.search_experiments(max_results=1)
     return client
 
 
 @contextmanager
 def store_errors(uri: str, remedy: str) -> Iterator[None]:
-    """Whatever MLflow raises inside becomes a TrackingError with the store, the reason and the remedy."""
+    """Whatever MLflow raises inside becomes a TrackingError with the store, the reason and the remedy; where the store
+    answered, and said no, a TrackingRefused."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, ImportError, ValueError, OSError) as error:
-        reason = without_passwords(str(error).strip().splitlines()[0])[:300]
-        raise TrackingError(f"the MLflow store {without_passwords(uri)} does not answer: {reason}. {remedy}") from error
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = without_passwords(lines[0])[:300]
+        store = without_passwords(uri)
+        if isinstance(error, MlflowException) and error.error_code in _REFUSALS:
+            raise TrackingRefused(
+                f"the MLflow store {store} refuses: {reason} ({error.error_code}). {remedy}"
+            ) from error
+        raise TrackingError(f"the MLflow store {store} does not answer: {reason}. {remedy}") from error
 
 
 def experiment_id(client: MlflowClient, name: str, artifacts: Path | None) -> str:

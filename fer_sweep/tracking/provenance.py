@@ -1,7 +1,6 @@
 """Where a study's numbers come from: code, versions, machine. Never environment variables, never secrets."""
 
 import platform
-import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 import psutil
 
 import fer_sweep
+from fer_sweep.tracking.address import without_passwords
 
 PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy", "optuna", "mlflow")
 GIT_TIMEOUT = 2.0
@@ -77,8 +77,3 @@ def _gpus() -> dict[str, str]:
     if torch is None or not torch.cuda.is_available():
         return {}
     return {"gpus": ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))}
-
-
-def without_passwords(command: str) -> str:
-    """A text, less what stands between :// and @ in a database or server address."""
-    return re.sub(r"://[^/\s@]+@", "://***@", command)

@@ -13,7 +13,7 @@ from urllib.error import URLError
 
 from fer_sweep.errors import TrackingError
 from fer_sweep.study.home import Home
-from fer_sweep.tracking.client import local_uri
+from fer_sweep.tracking.address import local_uri
 
 HOST = "127.0.0.1"
 STARTUP_SECONDS = 60.0

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fer_sweep.spec import to_yaml
+from fer_sweep.study.facts import StudyFacts
 from fer_sweep.study.rows import ranked
-from fer_sweep.study.study import OpenStudy
 from fer_sweep.study.summary import Summary, answer
 from fer_sweep.tracking import figures
 from fer_sweep.tracking.parallel_coordinates import parallel_coordinates
@@ -16,7 +16,7 @@ from fer_sweep.tracking.scales import label_of
 from fer_sweep.tracking.study_page import ended_by
 
 
-def write_study_artifacts(folder: Path, summary: Summary, importances: Mapping[str, float], study: OpenStudy) -> None:
+def write_study_artifacts(folder: Path, summary: Summary, importances: Mapping[str, float], study: StudyFacts) -> None:
     """Write a study's artifacts into a folder."""
     _write(folder / "sweep.yaml", to_yaml(study.spec))
     _write(folder / "answer.txt", "\n".join([answer(summary), *summary.labels, ended_by(summary)]) + "\n")
@@ -57,7 +57,7 @@ def _write_ranking(path: Path, summary: Summary) -> None:
             )
 
 
-def _split(study: OpenStudy) -> dict[str, object]:
+def _split(study: StudyFacts) -> dict[str, object]:
     return {
         "hash": study.split.hash,
         "person_independent": study.split.person_independent,

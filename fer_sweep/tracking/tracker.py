@@ -1,34 +1,40 @@
 """The tracker: events in, MLflow runs out. One experiment per sweep name, a parent run per study, a child per trial.
 
-Everything written is a function of the event and of the run's start time, so writing twice writes the same: after a
-crash the study is caught up by recording its finished trials again.
+Everything written is a function of the event and of its run, so writing twice writes the same: after an outage or a
+crash the same events are simply written again. Runs are found again by their tags.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Param, Run, RunTag
 
 from fer_sweep.spec import flatten
 from fer_sweep.spec.search import Scalar
-from fer_sweep.study.events import Event, Trial, TrialFinished, TrialStarted
+from fer_sweep.study.events import EpochReported, Trial, TrialFinished, TrialStarted
+from fer_sweep.study.facts import StudyFacts
+from fer_sweep.study.home import StudyFiles
+from fer_sweep.study.identity import identity
 from fer_sweep.study.keys import trial_seed
-from fer_sweep.study.rows import TrialRow
-from fer_sweep.study.store import identity
-from fer_sweep.study.study import OpenStudy
-from fer_sweep.study.summary import Summary, describe
+from fer_sweep.study.summary import describe
+from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import experiment_id, store_errors
+from fer_sweep.tracking.entries import StudyEnded, StudyOpened, TrackedEvent
+from fer_sweep.tracking.outbox import Entry
 from fer_sweep.tracking.scales import label_of
 from fer_sweep.tracking.study_artifacts import write_study_artifacts
 from fer_sweep.tracking.study_page import study_metrics, study_note
 from fer_sweep.tracking.trial_artifacts import write_trial_artifacts
-from fer_sweep.tracking.trial_metrics import epoch_metrics, final_metrics
+from fer_sweep.tracking.trial_metrics import epoch_metrics, final_metrics, report_metrics
 from fer_sweep.tracking.upload import log_folder
 
 _STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
-_REMEDY = "Nothing is lost: start it and run the same command again, which writes what is missing."
+_REMEDY = "Nothing is lost: fer-sweep sync sends what is missing once it answers again."
+
+_Key = tuple[str, int, str]
+"""Stage, number and splits of a trial: what its run is found by."""
 
 
 @dataclass(frozen=True)
@@ -39,73 +45,196 @@ class _Run:
     state: str | None
     has_params: bool
     parent: str | None
+    ms_per_epoch: float | None
+    """How long an epoch takes, as the times of its points say; fixed with the first of them."""
 
 
 class Tracker:
-    """Writes one study to one MLflow store. Raises TrackingError when the store stops answering.
+    """Writes one study to one MLflow store. Raises TrackingError when the store does not answer, TrackingRefused when
+    it does not take what it is given. `provenance` is what the process that trains says of itself."""
 
-    artifacts: where this process keeps files; None when an MLflow server does.
-    """
-
-    def __init__(
-        self, client: MlflowClient, study: OpenStudy, *, artifacts: Path | None, provenance: Mapping[str, str]
-    ) -> None:
-        self._client, self._study, self._provenance = client, study, provenance
-        with store_errors(client.tracking_uri, _REMEDY):
-            self.experiment = experiment_id(client, study.spec.name, artifacts)
-            self._runs = {
-                (run.data.tags["fer.stage"], int(run.data.tags["fer.trial"])): _known(run)
-                for run in self._search("trial")
-            }
-            self._parent = self._open_parent()
+    def __init__(self, client: MlflowClient, facts: StudyFacts, files: StudyFiles, store: Store) -> None:
+        self._client, self._facts, self._files = client, facts, files
+        self.provenance: Mapping[str, str] = {}
+        with self._errors():
+            self.experiment = experiment_id(client, facts.spec.name, store.artifacts)
+            self._runs: dict[_Key, _Run] = {}
+            for run in self._search("trial"):
+                tags = run.data.tags
+                self._keep_first(run, (tags["fer.stage"], int(tags["fer.trial"]), tags["fer.split_hash"]))
+            self._parent: _Run | None = None
+            for run in self._search("study"):
+                if self._parent is None:
+                    self._parent = _known(run)
+                else:
+                    client.delete_run(run.info.run_id)
 
     @property
-    def parent_run(self) -> str:
-        """Id of the study's run."""
-        return self._parent.id
+    def parent_run(self) -> str | None:
+        """Id of the study's run, once it has one."""
+        return None if self._parent is None else self._parent.id
 
-    def missing(self, rows: Iterable[TrialRow]) -> list[int]:
-        """Numbers of finished trials of the search whose MLflow run is absent or was left unfinished."""
-        return [row.number for row in rows if row.state in _STATUS and not self._has_ended("search", row)]
+    def holds(self, entry: Entry) -> bool:
+        """Whether the store has what an entry says already, if it was sent once. (What was deleted in the UI, or left
+        unfinished by a crash, it has not.)"""
+        match entry.kind:
+            case "opened":
+                return self._parent is not None
+            case "ended":
+                return self._parent is not None and self._parent.status != "RUNNING"
+            case "finished":
+                body = entry.body
+                run = self._runs.get((body["stage"], body["number"], body["split"]))
+                return run is not None and self._is_ended(run, body["row"]["state"])
+            case _:
+                return True
 
-    def record(self, event: Event) -> None:
-        """Write what an event says. Recording a finished trial again changes nothing."""
-        with store_errors(self._client.tracking_uri, _REMEDY):
+    def record(self, event: TrackedEvent, *, at: int) -> None:
+        """Write what an event says that happened at this time (ms since 1970). Writing it again changes nothing."""
+        with self._errors():
             match event:
+                case StudyOpened(provenance=provenance):
+                    self.provenance = provenance
+                    self._open_parent(at)
                 case TrialStarted(trial=trial):
-                    self._begin(trial)
+                    if not self._has_result(trial):
+                        self._begin(trial, at)
+                case EpochReported(trial=trial):
+                    if not self._has_result(trial):
+                        self._report(event, at)
                 case TrialFinished(trial=trial, row=row):
-                    if not self._has_ended(trial.stage, row):
-                        self._end(event)
-                case _:
-                    pass
+                    run = self._runs.get(_key(trial))
+                    if run is None or not self._is_ended(run, row.state):
+                        self._end(event, at)
+                case StudyEnded():
+                    self._finish(event, at)
 
-    def finish(self, summary: Summary, importances: Mapping[str, float], *, status: str) -> None:
-        """Write the study's own run: the ranked table, the pictures, the answer. status: FINISHED, FAILED or KILLED."""
-        with store_errors(self._client.tracking_uri, _REMEDY):
-            # first of all, so that a second Ctrl-C finds nothing left RUNNING
-            for key, run in self._runs.items():
-                if run.status == "RUNNING":
-                    self._client.set_terminated(run.id, status="KILLED")
-                    self._runs[key] = replace(run, status="KILLED")
-            parent = self._parent.id
-            self._client.set_terminated(parent, status="KILLED" if status == "FINISHED" else status)
-            with log_folder(self._client, parent) as folder:
-                write_study_artifacts(folder, summary, importances, self._study)
-            tags = [RunTag("mlflow.note.content", study_note(summary, self._study.spec.description))]
-            self._client.log_batch(parent, metrics=study_metrics(summary, start_ms=self._parent.start_ms), tags=tags)
-            self._client.set_terminated(parent, status=status)
+    # -- the study -----------------------------------------------------------------------------------------------------
 
-    # -- runs --------------------------------------------------------------------------------------------------------
+    def _open_parent(self, at: int) -> _Run:
+        if self._parent is None:
+            spec, split = self._facts.spec, self._facts.split
+            tags = {
+                "fer.study": self._facts.name,
+                "fer.role": "study",
+                "fer.person_independent": str(split.person_independent).lower(),
+                "fer.selected_on": "validation" if split.has_validation else "the reported folds",
+                "mlflow.note.content": spec.description,
+                **{f"fer.{key}": value for key, value in self.provenance.items()},
+                **self._common_tags(split.hash),
+            }
+            run = self._client.create_run(self.experiment, start_time=at, tags=tags, run_name=self._facts.name)
+            self._parent = _known(run)
+        # what may change between two runs of a study (run_cap, budget) is in sweep.yaml: MLflow's params never change
+        fixed = identity(self._facts.spec, fingerprint="", split_hash="")
+        self._parent = self._reopen(self._parent, {path: v for path, v in fixed.items() if not path.startswith("(")})
+        return self._parent
+
+    def _finish(self, event: StudyEnded, at: int) -> None:
+        """The study's own run: the ranked table, the pictures, the answer."""
+        parent = self._parent or self._open_parent(at)
+        for key, run in self._runs.items():
+            if run.status == "RUNNING":
+                self._client.set_terminated(run.id, status="KILLED", end_time=at)
+                self._runs[key] = replace(run, status="KILLED")
+        with log_folder(self._client, parent.id) as folder:
+            write_study_artifacts(folder, event.summary, event.importances, self._facts)
+        tags = [RunTag("mlflow.note.content", study_note(event.summary, self._facts.spec.description))]
+        metrics = study_metrics(event.summary, start_ms=parent.start_ms)
+        self._client.log_batch(parent.id, metrics=metrics, tags=tags)
+        self._client.set_terminated(parent.id, status=event.status, end_time=at)
+        self._parent = replace(parent, status=event.status)
+
+    # -- trials --------------------------------------------------------------------------------------------------------
+
+    def _begin(self, trial: Trial, at: int) -> _Run:
+        key, parent = _key(trial), self._parent or self._open_parent(at)
+        run = self._runs.get(key)
+        if run is None:
+            run = _known(self._create(trial, parent, at))
+        elif run.parent != parent.id:  # somebody deleted the study's run, and it was made anew
+            self._client.set_tag(run.id, "mlflow.parentRunId", parent.id)
+            run = replace(run, parent=parent.id)
+        self._runs[key] = self._reopen(run, flatten(trial.config))
+        return self._runs[key]
+
+    def _create(self, trial: Trial, parent: _Run, at: int) -> Run:
+        label = "base" if trial.number == 0 else f"trial {trial.number}"
+        tags = {
+            "mlflow.parentRunId": parent.id,
+            "mlflow.note.content": describe(trial.assignments),
+            "fer.study": self._facts.name,
+            "fer.role": "trial",
+            "fer.stage": trial.stage,
+            "fer.trial": str(trial.number),
+            "fer.seed": str(trial_seed(self._facts.spec.seed, trial)),
+            **self._common_tags(trial.split_hash),
+        }
+        name = f"confirm {label}" if trial.stage == "confirm" else label
+        return self._client.create_run(self.experiment, start_time=at, tags=tags, run_name=name)
+
+    def _report(self, event: EpochReported, at: int) -> None:
+        """One look at a trial that is on its way."""
+        run = self._begin(event.trial, at)
+        run = self._with_pace(event.trial, run, (at - run.start_ms) / max(event.report.epoch, 1))
+        assert run.ms_per_epoch is not None
+        metrics = report_metrics(event.report, start_ms=run.start_ms, ms_per_epoch=run.ms_per_epoch)
+        self._client.log_batch(run.id, metrics=metrics)
+
+    def _end(self, event: TrialFinished, at: int) -> None:
+        run = self._begin(event.trial, at)
+        row, result, tags, metrics = event.row, event.result, [], []
+        note = row.note
+        if result is None and row.state in ("complete", "pruned"):
+            note = f"{note} The result file is gone or damaged, so there are no details.".strip()
+        if note:
+            tags.append(RunTag("fer.note", note))
+        if event.reused_from is not None:
+            tags.append(RunTag("fer.reused_from", str(event.reused_from)))
+        if result is not None:
+            epochs = result.reports[-1].last_epoch if result.reports else 1
+            run = self._with_pace(event.trial, run, 1000 * result.seconds / max(epochs, 1))
+            assert run.ms_per_epoch is not None
+            metrics = [
+                *epoch_metrics(result, start_ms=run.start_ms, ms_per_epoch=run.ms_per_epoch),
+                *final_metrics(event, self._facts.samples, start_ms=run.start_ms),
+            ]
+        self._client.log_batch(run.id, metrics=metrics, tags=tags)
+        with log_folder(self._client, run.id) as folder:
+            write_trial_artifacts(folder, event, self._facts.samples)
+        self._client.set_tag(run.id, "fer.state", row.state)
+        self._client.set_terminated(run.id, status=_STATUS[row.state], end_time=at)
+        self._runs[_key(event.trial)] = replace(run, status=_STATUS[row.state], state=row.state)
+
+    def _with_pace(self, trial: Trial, run: _Run, ms_per_epoch: float) -> _Run:
+        """The run with its time per epoch, decided now unless it was before: a point written twice needs one time."""
+        if run.ms_per_epoch is None:
+            run = replace(run, ms_per_epoch=float(f"{ms_per_epoch:.6g}"))
+            self._client.set_tag(run.id, "fer.ms_per_epoch", str(run.ms_per_epoch))
+            self._runs[_key(trial)] = run
+        return run
+
+    def _has_result(self, trial: Trial) -> bool:
+        run = self._runs.get(_key(trial))
+        return run is not None and run.state is not None
+
+    def _is_ended(self, run: _Run, state: str) -> bool:
+        """Whether all of a finished trial has been written. An interrupted run is KILLED too, but has no state yet."""
+        if self._parent is None or run.parent != self._parent.id:
+            return False
+        return (run.status, run.state) == (_STATUS[state], state)
+
+    # -- runs ----------------------------------------------------------------------------------------------------------
 
     def _search(self, role: str) -> Iterator[Run]:
-        """The runs of this study that exist already."""
+        """The runs of this study that exist already, oldest first."""
         token = None
         while True:
             page = self._client.search_runs(
                 [self.experiment],
-                filter_string=f"tags.`fer.study` = '{self._study.name}' and tags.`fer.role` = '{role}'",
+                filter_string=f"tags.`fer.study` = '{self._facts.name}' and tags.`fer.role` = '{role}'",
                 max_results=1000,
+                order_by=["attributes.start_time ASC"],
                 page_token=token,
             )
             yield from page
@@ -113,49 +242,12 @@ class Tracker:
             if not token:
                 return
 
-    def _open_parent(self) -> _Run:
-        found = next(self._search("study"), None)
-        if found is None:
-            spec, split = self._study.spec, self._study.split
-            tags = {
-                "fer.study": self._study.name,
-                "fer.role": "study",
-                "fer.person_independent": str(split.person_independent).lower(),
-                "fer.selected_on": "validation" if split.has_validation else "the reported folds",
-                "mlflow.note.content": spec.description,
-                **{f"fer.{key}": value for key, value in self._provenance.items()},
-                **self._common_tags(),
-            }
-            found = self._client.create_run(self.experiment, tags=tags, run_name=self._study.name)
-        # what may change between two runs of a study (run_cap, budget) is in sweep.yaml: MLflow's params never change
-        fixed = identity(self._study.spec, fingerprint="", split_hash="")
-        return self._reopen(_known(found), {path: v for path, v in fixed.items() if not path.startswith("(")})
-
-    def _begin(self, trial: Trial) -> _Run:
-        key = (trial.stage, trial.number)
-        run = self._runs.get(key)
-        if run is None:
-            run = _known(self._create(trial))
-        elif run.parent != self._parent.id:  # somebody deleted the study's run, and it was made anew
-            self._client.set_tag(run.id, "mlflow.parentRunId", self._parent.id)
-            run = replace(run, parent=self._parent.id)
-        self._runs[key] = self._reopen(run, flatten(trial.config))
-        return self._runs[key]
-
-    def _create(self, trial: Trial) -> Run:
-        label = "base" if trial.number == 0 else f"trial {trial.number}"
-        tags = {
-            "mlflow.parentRunId": self._parent.id,
-            "mlflow.note.content": describe(trial.assignments),
-            "fer.study": self._study.name,
-            "fer.role": "trial",
-            "fer.stage": trial.stage,
-            "fer.trial": str(trial.number),
-            "fer.seed": str(trial_seed(self._study.spec.seed, trial)),
-            **self._common_tags(),
-        }
-        name = f"confirm {label}" if trial.stage == "confirm" else label
-        return self._client.create_run(self.experiment, tags=tags, run_name=name)
+    def _keep_first(self, run: Run, key: _Key) -> None:
+        """A store that answered too late may have made a run twice: the second goes."""
+        if key in self._runs:
+            self._client.delete_run(run.info.run_id)
+        else:
+            self._runs[key] = _known(run)
 
     def _reopen(self, run: _Run, settings: Mapping[str, Scalar | None]) -> _Run:
         """The run, RUNNING and with its params, which a crash may have kept from being written."""
@@ -166,47 +258,28 @@ class Tracker:
             self._client.update_run(run.id, status="RUNNING")
         return replace(run, status="RUNNING", has_params=True)
 
-    def _common_tags(self) -> dict[str, str]:
+    def _common_tags(self, split_hash: str) -> dict[str, str]:
         """On every run: its data and splits, and where it was made, because a study may move between two runs."""
-        study, made = self._study, self._provenance
         named = {"mlflow.source.git.commit": "git.sha", "fer.git.dirty": "git.dirty", "fer.hostname": "hostname"}
         return {
             "mlflow.source.name": "fer-sweep",
             "mlflow.source.type": "LOCAL",
-            **{tag: made[key] for tag, key in named.items() if key in made},
-            "fer.data_fingerprint": study.samples.fingerprint,
-            "fer.split_hash": study.split.hash,
+            **{tag: self.provenance[key] for tag, key in named.items() if key in self.provenance},
+            "fer.data_fingerprint": self._facts.fingerprint,
+            "fer.split_hash": split_hash,
         }
 
-    def _has_ended(self, stage: str, row: TrialRow) -> bool:
-        """Whether all of a finished trial has been written. An interrupted run is KILLED too, but has no state yet."""
-        run = self._runs.get((stage, row.number))
-        if run is None or run.parent != self._parent.id:
-            return False
-        return (run.status, run.state) == (_STATUS[row.state], row.state)
+    def _errors(self) -> AbstractContextManager[None]:
+        return store_errors(self._client.tracking_uri, _REMEDY)
 
-    def _end(self, event: TrialFinished) -> None:
-        run = self._begin(event.trial)
-        row, tags, metrics = event.row, [], []
-        if row.note:
-            tags.append(RunTag("fer.note", row.note))
-        if event.reused_from is not None:
-            tags.append(RunTag("fer.reused_from", str(event.reused_from)))
-        if event.result is not None:
-            metrics = [
-                *epoch_metrics(event.result, start_ms=run.start_ms),
-                *final_metrics(event, self._study.samples, start_ms=run.start_ms),
-            ]
-        self._client.log_batch(run.id, metrics=metrics, tags=tags)
-        with log_folder(self._client, run.id) as folder:
-            write_trial_artifacts(folder, event, self._study.samples)
-        self._client.set_tag(run.id, "fer.state", row.state)
-        self._client.set_terminated(run.id, status=_STATUS[row.state])
-        self._runs[event.trial.stage, row.number] = replace(run, status=_STATUS[row.state], state=row.state)
+
+def _key(trial: Trial) -> _Key:
+    return trial.stage, trial.number, trial.split_hash
 
 
 def _known(run: Run) -> _Run:
     info, tags = run.info, run.data.tags
+    pace = tags.get("fer.ms_per_epoch")
     return _Run(
         id=info.run_id,
         start_ms=info.start_time,
@@ -214,4 +287,5 @@ def _known(run: Run) -> _Run:
         state=tags.get("fer.state"),
         has_params=bool(run.data.params),
         parent=tags.get("mlflow.parentRunId"),
+        ms_per_epoch=None if pace is None else float(pace),
     )

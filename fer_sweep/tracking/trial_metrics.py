@@ -7,27 +7,33 @@ from mlflow.entities import Metric
 from fer_sweep.data import Samples
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.training.metrics import METRICS, Scores, removal_quality, scores_on_test, scores_on_validation
-from fer_sweep.training.records import TrialResult
+from fer_sweep.training.records import EpochReport, TrialResult
 
 
-def epoch_metrics(result: TrialResult, *, start_ms: int) -> list[Metric]:
+def epoch_metrics(result: TrialResult, *, start_ms: int, ms_per_epoch: float) -> list[Metric]:
     """Series over epochs, mean over networks, at the reported epochs (about 200; the UI draws at most 320). The full
     resolution is in the artifact history.npz."""
-    metrics = []
-    for report in result.reports:
-        when = start_ms + round(1000 * result.seconds * report.epoch / max(report.last_epoch, 1))
-        values = {
-            "train_loss": report.train_loss,
-            "loss_variance": report.loss_variance,
-            "active_samples": report.active_samples,
-            "test_accuracy": report.test.accuracy,
-        }
-        if report.validation is not None:
-            values["validation_accuracy"] = report.validation.accuracy
-        metrics += [
-            Metric(f"epoch/{name}", value, when, report.epoch) for name, value in values.items() if math.isfinite(value)
-        ]
-    return metrics
+    return [
+        metric
+        for report in result.reports
+        for metric in report_metrics(report, start_ms=start_ms, ms_per_epoch=ms_per_epoch)
+    ]
+
+
+def report_metrics(report: EpochReport, *, start_ms: int, ms_per_epoch: float) -> list[Metric]:
+    """One epoch of these series."""
+    when = start_ms + round(ms_per_epoch * report.epoch)
+    values = {
+        "train_loss": report.train_loss,
+        "loss_variance": report.loss_variance,
+        "active_samples": report.active_samples,
+        "test_accuracy": report.test.accuracy,
+    }
+    if report.validation is not None:
+        values["validation_accuracy"] = report.validation.accuracy
+    return [
+        Metric(f"epoch/{name}", value, when, report.epoch) for name, value in values.items() if math.isfinite(value)
+    ]
 
 
 def final_metrics(event: TrialFinished, samples: Samples, *, start_ms: int) -> list[Metric]:

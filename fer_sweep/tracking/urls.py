@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from fer_sweep.study.home import Home
-from fer_sweep.tracking.client import local_uri, open_client
+from fer_sweep.tracking.address import store_of
+from fer_sweep.tracking.client import open_client
 
 
 def study_urls(home: Home, server: str) -> Iterator[tuple[str, str]]:
     """(study, address of its run) of every study in the local store."""
-    client = open_client(local_uri(home), home)
+    client = open_client(store_of(None, home))
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     for run in client.search_runs(experiments, filter_string="tags.`fer.role` = 'study'"):
         page = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"

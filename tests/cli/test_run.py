@@ -9,9 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fer_sweep.cli.app import app
-from fer_sweep.errors import FerSweepError, StudyError, TrackingError
+from fer_sweep.errors import FerSweepError, StudyError
 from fer_sweep.study.home import Home
-from fer_sweep.tracking.tracker import Tracker
 from tests.cli.commands import FER_SWEEP, environment, fer_sweep
 from tests.tracking.studies import TINY, children_of, client_of, new_home, runs_of, write_tiny
 from tests.tracking.test_client import free_port
@@ -99,31 +98,6 @@ def test_an_unreachable_server_ends_with_4(tmp_path: Path) -> None:
     assert done.returncode == 4
     assert f"error: the MLflow store {uri} does not answer" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_a_store_that_stops_answering_does_not_stop_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store is taken away between two trials, and given back for the second run."""
-    home, file = new_home(tmp_path), write_tiny(tmp_path)
-    record = Tracker.record
-
-    def lose(tracker: Tracker, event: object) -> None:
-        home.mlflow_file.rename(tmp_path / "away.db")
-        home.mlflow_file.mkdir()
-        monkeypatch.setattr(Tracker, "record", record)
-        record(tracker, event)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Tracker, "record", lose)
-    lost = invoke("run", file, "--home", home.root, *SHORT)
-    home.mlflow_file.rmdir()
-    (tmp_path / "away.db").rename(home.mlflow_file)
-
-    assert isinstance(lost.exception, TrackingError)
-    assert "Nothing is lost: start it and run the same command again" in str(lost.exception)
-    assert "The study goes on without it." in lost.stderr
-    assert "Best of the search" in lost.stdout
-    assert invoke("run", file, "--home", home.root, *SHORT).exit_code == 0
-    assert {run.info.status for run in runs_of(home)} == {"FINISHED"}
-    assert len(children_of(home)) == 2
 
 
 def test_a_changed_file_is_refused_and_branches_on_request(tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ def test_the_confirmation_shows_difference_interval_and_p() -> None:
     config = load_sweep(ROOT / "sweeps" / "quickstart.yaml").base
     comparison = Comparison(difference=0.0123, low=0.001, high=0.0236, p=0.02, p_holm=0.0312, spread=0.02, n=20)
     confirmed = (
-        Confirmed(Trial("confirm", 7, config, {"removal.alpha": 0.5}), Estimate(0.5, 0.01, 20), comparison),
-        Confirmed(Trial("confirm", 0, config, {}), Estimate(0.4877, None, 20), None),
+        Confirmed(Trial("confirm", 7, config, {"removal.alpha": 0.5}, ""), Estimate(0.5, 0.01, 20), comparison),
+        Confirmed(Trial("confirm", 0, config, {}, ""), Estimate(0.4877, None, 20), None),
     )
 
     text = printed(80, replace(SUMMARY, confirmed=confirmed))

@@ -8,8 +8,8 @@ import pytest
 
 from fer_sweep.spec import grid
 from fer_sweep.study.events import EpochReported, TrialFinished
+from fer_sweep.study.importance import importance
 from fer_sweep.study.study import run_study
-from fer_sweep.study.summary import importance
 from tests.study.studies import CPU, SGD, UNITS, ended, finished, opened, reason, rows, run, run_and_cut, sweep
 
 OUTSIDE = {"kind": "mlp", "hidden_units": 5}

@@ -10,9 +10,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from fer_sweep.data import load_samples, make_split
 from fer_sweep.spec import load_sweep
 from fer_sweep.study.events import Confirmed, Trial
+from fer_sweep.study.importance import importance
 from fer_sweep.study.rows import State, TrialRow
 from fer_sweep.study.statistics import Comparison
-from fer_sweep.study.summary import Summary, answer, describe, importance, labels, summarize
+from fer_sweep.study.summary import Summary, answer, describe, labels, summarize
 from fer_sweep.training.metrics import Estimate
 from tests.study.studies import sweep
 
@@ -31,7 +32,7 @@ def one(number: int, mean: float, comparison: tuple[float, float, float, float] 
         difference, low, high, p = comparison
         compared = Comparison(difference, low, high, p / 2, p, 0.1, 20)
     assignments = {} if number == 0 else {"train.learning_rate": 0.02}
-    return Confirmed(Trial("confirm", number, sweep().base, assignments), Estimate(mean, 0.01, 20), compared)
+    return Confirmed(Trial("confirm", number, sweep().base, assignments, ""), Estimate(mean, 0.01, 20), compared)
 
 
 def test_without_a_finished_trial_there_is_no_answer() -> None:

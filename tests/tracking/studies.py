@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -15,11 +16,14 @@ from mlflow.entities import Run
 from fer_sweep.data import load_samples
 from fer_sweep.data.samples import Samples
 from fer_sweep.spec import SweepSpec, load_sweep
-from fer_sweep.study.events import Event, StudyFinished
+from fer_sweep.study.events import Event, StudyFinished, TrialFinished, TrialStarted
 from fer_sweep.study.home import Home
+from fer_sweep.study.importance import importance
 from fer_sweep.study.study import OpenStudy, run_study
-from fer_sweep.study.summary import Summary, importance, summarize
-from fer_sweep.tracking.client import local_uri, open_client
+from fer_sweep.study.summary import Summary, summarize
+from fer_sweep.tracking.address import store_of
+from fer_sweep.tracking.client import open_client
+from fer_sweep.tracking.entries import Status, StudyEnded, StudyOpened
 from fer_sweep.tracking.tracker import Tracker
 from fer_sweep.training.trials import choose_device
 
@@ -56,7 +60,7 @@ def new_home(folder: Path) -> Home:
 @cache
 def _empty_store() -> Path:
     home = Home(Path(tempfile.mkdtemp(prefix="fer-sweep-tests-")))
-    open_client(local_uri(home), home)
+    open_client(store_of(None, home))
     return home.mlflow_file
 
 
@@ -69,11 +73,17 @@ def tiny(
 
 
 def client_of(home: Home) -> MlflowClient:
-    return open_client(local_uri(home), home)
+    return open_client(store_of(None, home))
 
 
 def tracker_of(study: OpenStudy, home: Home) -> Tracker:
-    return Tracker(client_of(home), study, artifacts=home.artifacts, provenance={"hostname": "here"})
+    tracker = Tracker(client_of(home), study.facts, study.files, store_of(None, home))
+    tracker.record(StudyOpened({"hostname": "here"}), at=now_ms())
+    return tracker
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def follow(study: OpenStudy, tracker: Tracker, until: Callable[[Event], bool] = lambda event: False) -> list[Event]:
@@ -81,7 +91,8 @@ def follow(study: OpenStudy, tracker: Tracker, until: Callable[[Event], bool] = 
     seen: list[Event] = []
     with closing(run_study(study, device=choose_device("cpu"))) as events:
         for event in events:
-            tracker.record(event)
+            if isinstance(event, TrialStarted | TrialFinished):
+                tracker.record(event, at=now_ms())
             seen.append(event)
             if until(event):
                 break
@@ -101,8 +112,9 @@ def summary_of(study: OpenStudy, events: list[Event]) -> Summary:
     )
 
 
-def finish(study: OpenStudy, tracker: Tracker, events: list[Event], *, status: str = "FINISHED") -> None:
-    tracker.finish(summary_of(study, events), importance(study.store.study), status=status)
+def finish(study: OpenStudy, tracker: Tracker, events: list[Event], *, status: Status = "FINISHED") -> None:
+    ended = StudyEnded(status, summary_of(study, events), importance(study.store.study))
+    tracker.record(ended, at=now_ms())
 
 
 def runs_of(home: Home, name: str = "tiny") -> list[Run]:

@@ -6,7 +6,8 @@ import pytest
 
 from fer_sweep.errors import TrackingError
 from fer_sweep.study.home import Home
-from fer_sweep.tracking.client import experiment_id, local_uri, open_client
+from fer_sweep.tracking.address import store_of
+from fer_sweep.tracking.client import experiment_id, open_client
 from tests.tracking.studies import new_home
 
 
@@ -15,13 +16,13 @@ def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     home.mlflow_file.write_text("this is not a database, but it is long enough to be taken for one" * 20)
 
     with pytest.raises(TrackingError, match=r"mlflow\.db does not answer: .*file is not a database"):
-        open_client(local_uri(home), home)
+        open_client(store_of(None, home))
 
 
 @pytest.mark.parametrize("uri", ["gopher://somewhere", "nosuchdialect://user:secret@somewhere/db", "./mlruns"])
 def test_addresses_of_no_store_are_refused_without_showing_passwords(tmp_path: Path, uri: str) -> None:
-    with pytest.raises(TrackingError, match=r"does not answer: .*correct --tracking-uri") as caught:
-        open_client(uri, Home(tmp_path))
+    with pytest.raises(TrackingError, match=r"(does not answer|refuses): .*correct --tracking-uri") as caught:
+        open_client(store_of(uri, Home(tmp_path)))
 
     assert "secret" not in str(caught.value)
 
@@ -30,7 +31,7 @@ def test_an_unreachable_server_is_given_up_soon(tmp_path: Path) -> None:
     begun = time.monotonic()
 
     with pytest.raises(TrackingError, match=r"the MLflow store http://127.0.0.1:\d+ does not answer: .*Start it"):
-        open_client(f"http://127.0.0.1:{free_port()}", Home(tmp_path))
+        open_client(store_of(f"http://127.0.0.1:{free_port()}", Home(tmp_path)))
 
     assert time.monotonic() - begun < 25
 
@@ -39,7 +40,7 @@ def test_experiments_keep_their_files_in_the_home_even_with_odd_characters(tmp_p
     folder = tmp_path / "my 100% ünusual folder"
     folder.mkdir()
     home = new_home(folder)
-    client = open_client(local_uri(home), home)
+    client = open_client(store_of(None, home))
     run = client.create_run(experiment_id(client, "odd", home.artifacts))
     client.log_text(run.info.run_id, "hello", "hello.txt")
 

@@ -53,7 +53,7 @@ def size(png: bytes) -> tuple[int, int]:
 def test_a_trial_on_pictures_leaves_its_figures(samples: Samples, result: TrialResult, tmp_path: Path) -> None:
     row = TrialRow(0, "complete", {}, mean=0.5, spread=None, n=2, seconds=1.0)
 
-    write_trial_artifacts(tmp_path, TrialFinished(Trial("search", 0, CONFIG, {}), row, result), samples)
+    write_trial_artifacts(tmp_path, TrialFinished(Trial("search", 0, CONFIG, {}, ""), row, result), samples)
 
     names = {file.name for file in tmp_path.iterdir()}
     assert {"activation_maps.png", "grad_cam.png", "removed_gallery.png", "training_curves.png"} <= names

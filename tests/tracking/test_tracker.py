@@ -1,7 +1,7 @@
 import csv
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from fer_sweep.study.events import EpochReported, Event, TrialFinished, TrialSta
 from fer_sweep.study.home import Home
 from fer_sweep.study.replay import replay
 from fer_sweep.study.study import OpenStudy, open_study, run_study
+from fer_sweep.tracking.entries import to_entry
 from fer_sweep.tracking.tracker import Tracker
 from fer_sweep.training.metrics import METRICS, scores_on_test
 from fer_sweep.training.records import TrialFailure
@@ -29,6 +30,7 @@ from tests.tracking.studies import (
     follow,
     metric_rows,
     new_home,
+    now_ms,
     parent_of,
     runs_of,
     tiny,
@@ -166,14 +168,15 @@ def test_recording_again_changes_nothing(tracked: Tracked) -> None:
     with open_study(tracked.study.spec, tracked.study.samples, tracked.home) as study:
         tracker = tracker_of(study, tracked.home)
         for event in tracked.events:
-            if not isinstance(event, TrialStarted):
-                tracker.record(event)
+            if isinstance(event, TrialFinished):
+                tracker.record(event, at=now_ms())
         for run in children_of(tracked.home).values():  # as if each had been killed just before its end
             client_of(tracked.home).update_run(run.info.run_id, status="RUNNING")
         tracker = tracker_of(study, tracked.home)
-        assert tracker.missing(study.store.rows()) == [0, 1, 2]
+        assert missing(tracker, tracked.events) == [0, 1, 2, 0, 1]
         for event in tracked.events:
-            tracker.record(event)
+            if isinstance(event, TrialStarted | TrialFinished):
+                tracker.record(event, at=now_ms())
         finish(study, tracker, tracked.events)
 
     assert state() == before
@@ -201,11 +204,11 @@ def test_deleted_and_unfinished_runs_are_caught_up(tmp_path: Path) -> None:
         client.update_run(before["search", 2].info.run_id, status="RUNNING")
 
         later = tracker_of(study, home)
-        missing = later.missing(study.store.rows())
-        for event in replay(study, missing):
-            later.record(event)
+        lacking = missing(later, events)
+        for event in replay(study, lacking):
+            later.record(event, at=now_ms())
 
-        assert missing == [1, 2]
+        assert lacking == [1, 2]
         after = children_of(home)
         assert after["search", 1].info.run_id != before["search", 1].info.run_id
         assert after["search", 1].data.metrics == before["search", 1].data.metrics
@@ -220,12 +223,13 @@ def test_deleted_and_unfinished_runs_are_caught_up(tmp_path: Path) -> None:
 def test_children_follow_when_the_parent_run_was_deleted(tmp_path: Path) -> None:
     home = new_home(tmp_path)
     with opened(home, tmp_path, ["run_cap=1", "train.epochs=6"]) as (study, tracker):
-        follow(study, tracker)
+        events = follow(study, tracker)
+        assert tracker.parent_run is not None
         client_of(home).delete_run(tracker.parent_run)
 
         later = tracker_of(study, home)
-        for event in replay(study, later.missing(study.store.rows())):
-            later.record(event)
+        for event in replay(study, missing(later, events)):
+            later.record(event, at=now_ms())
 
         assert children_of(home)["search", 0].data.tags["mlflow.parentRunId"] == later.parent_run
 
@@ -254,7 +258,7 @@ def test_a_run_killed_before_its_settings_were_written_gets_them_on_resume(tmp_p
     with opened(home, tmp_path, ["run_cap=1"]) as (study, tracker):
         client = client_of(home)
         tags = {"fer.study": "tiny", "fer.role": "trial", "fer.stage": "search", "fer.trial": "0",
-                "mlflow.parentRunId": tracker.parent_run}  # fmt: skip
+                "fer.split_hash": study.split.hash, "mlflow.parentRunId": tracker.parent_run}  # fmt: skip
         bare = client.create_run(tracker.experiment, tags=tags, run_name="base")
 
         follow(study, tracker_of(study, home))
@@ -279,12 +283,11 @@ def test_pruned_trials_are_killed_and_failed_ones_failed(tmp_path: Path) -> None
     with opened(home, tmp_path, ["run_cap=1", "train.epochs=6"]) as (study, tracker):
         events = follow(study, tracker)
         (finished,) = [e for e in events if isinstance(e, TrialFinished)]
-        tracker.record(ended(finished, 1, "pruned"))
-        tracker.record(ended(finished, 2, "failed"))
-        rows = study.store.rows()
-        pruned_row = ended(finished, 1, "pruned").row
+        others = [ended(finished, 1, "pruned"), ended(finished, 2, "failed")]
+        for event in others:
+            tracker.record(event, at=now_ms())
 
-        assert tracker.missing([*rows, pruned_row]) == []
+        assert missing(tracker_of(study, home), [*events, *others]) == []
     children = children_of(home)
     assert children["search", 1].info.status == "KILLED"
     assert children["search", 2].info.status == "FAILED"
@@ -298,14 +301,20 @@ def test_an_interrupted_trial_that_is_pruned_later_is_not_taken_for_written(tmp_
         events = follow(study, tracker)
         (finished,) = [e for e in events if isinstance(e, TrialFinished)]
         pruned = ended(finished, 1, "pruned")
-        tracker.record(TrialStarted(pruned.trial))
+        tracker.record(TrialStarted(pruned.trial), at=now_ms())
         finish(study, tracker, [], status="KILLED")
 
         later = tracker_of(study, home)
-        assert later.missing([pruned.row]) == [1]
-        later.record(pruned)
+        assert missing(later, [pruned]) == [1]
+        later.record(pruned, at=now_ms())
 
     assert "test/accuracy" in children_of(home)["search", 1].data.metrics
+
+
+def missing(tracker: Tracker, events: Sequence[Event]) -> list[int]:
+    """Numbers of the finished trials among the events that the store lacks."""
+    finished = [event for event in events if isinstance(event, TrialFinished)]
+    return [event.trial.number for event in finished if not tracker.holds(to_entry(event, at=0))]
 
 
 def ended(event: TrialFinished, number: int, state: str) -> TrialFinished:

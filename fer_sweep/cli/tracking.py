@@ -1,0 +1,98 @@
+"""What the terminal says of the way to MLflow: that it is blocked, that it is free again, what is left at the end."""
+
+import shlex
+
+from rich.console import Console
+
+from fer_sweep.cli.console import err
+from fer_sweep.study.home import DEFAULT_HOME, Home
+from fer_sweep.tracking.outbox import read_outbox
+from fer_sweep.tracking.recorder import Recorder
+from fer_sweep.tracking.writer_process import Message, WriterProcess
+
+
+class TrackingWatch:
+    """Listens to the writer of a study and tells the terminal what a person should know. writer: None when offline."""
+
+    def __init__(self, writer: WriterProcess | None, study: str, home: Home) -> None:
+        self._writer, self._study, self._home = writer, study, home
+        self._failing = False
+        self._sent = 0
+
+    def begin(self) -> None:
+        """Wait until the store has answered. Raises TrackingError if it does not: better before training than after."""
+        if self._writer is not None:
+            self._writer.follow(self._study)
+
+    def look(self) -> None:
+        """Say what is new."""
+        if self._writer is not None:
+            for message in self._writer.poll():
+                self._tell(message)
+
+    def finish(self) -> str | None:
+        """Wait until everything is in the store, or until it has not answered for a while. Returns what to do about
+        what is left, None if nothing is. Ctrl-C ends the waiting."""
+        if self._writer is None:
+            return None
+        why = ""
+        with err.status("writing to MLflow") as status:
+            for message in self._writer.finish():
+                self._tell(message)
+                if message["state"] == "failed":
+                    why = message["why"]
+                status.update(f"writing to MLflow: {self._left()} to go; Ctrl-C leaves them to fer-sweep sync")
+        self._writer = None
+        if not why:
+            return None
+        left = self._left()
+        entries = "1 entry" if left == 1 else f"{left} entries"
+        return (
+            f"{entries} of study {self._study} could not be written to MLflow: {why} "
+            f"Nothing is lost: fer-sweep sync {self._study}{home_option(self._home)} sends them."
+        )
+
+    def _left(self) -> int:
+        return sum(1 for _ in read_outbox(self._home.study(self._study).outbox, self._sent))
+
+    def _tell(self, message: Message) -> None:
+        match message["state"]:
+            case "written":
+                self._sent = message["end"]
+                if self._failing:
+                    self._failing = False
+                    err.print("MLflow answers again; what has been waiting is being sent.", soft_wrap=True)
+            case "failing" if not self._failing:
+                self._failing = True
+                _warn(f"{message['why']} The study goes on without it.")
+            case "refused":
+                _warn(f"MLflow does not take {message['what']}: {message['why']} The rest goes on without it.")
+            case "restarted":
+                _warn(message["why"])
+
+
+def say_damage(console: Console, recorder: Recorder) -> None:
+    """Tell what a crash has done to the outbox."""
+    if recorder.dropped:
+        console.print(
+            f"warning: the outbox ended in the middle of an entry (a crash, or a full disk): its last "
+            f"{recorder.dropped} bytes are dropped. A finished trial that they were about is noted anew.",
+            style="yellow",
+            soft_wrap=True,
+        )
+    if recorder.damaged:
+        console.print(
+            f"warning: {recorder.damaged} damaged {'entry' if recorder.damaged == 1 else 'entries'} in the outbox are "
+            "passed over. Finished trials that they were about are noted anew.",
+            style="yellow",
+            soft_wrap=True,
+        )
+
+
+def home_option(home: Home) -> str:
+    """The option that a command needs to find this home."""
+    return "" if home.root == DEFAULT_HOME else f" --home {shlex.quote(str(home.root))}"
+
+
+def _warn(text: str) -> None:
+    err.print(f"warning: {text}", style="yellow", soft_wrap=True)
