@@ -9,9 +9,11 @@ import numpy as np
 from fer_sweep.data import Samples
 from fer_sweep.data.pictures import Pictures
 from fer_sweep.spec import to_yaml
+from fer_sweep.spec.models import SvmModel
 from fer_sweep.spec.removal import BdrRemoval, RandomRemoval
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.tracking import figures
+from fer_sweep.training.calibration import calibration_on_test
 from fer_sweep.training.metrics import scores_on_test
 from fer_sweep.training.records import HISTOGRAM_BINS, HISTOGRAM_MAX, TrialResult
 
@@ -25,6 +27,9 @@ def write_trial_artifacts(folder: Path, event: TrialFinished, samples: Samples) 
         return
     title = f"{'confirmation of ' if event.trial.stage == 'confirm' else ''}trial {event.trial.number}"
     _write_confusions(folder, event.result, samples, title)
+    if not isinstance(event.trial.config.model, SvmModel):  # its votes are no probabilities
+        picture = figures.reliability(calibration_on_test(event.result, samples.y), title=f"{title}, calibration")
+        (folder / "reliability.png").write_bytes(picture)
     if event.result.reports:
         _write_histograms(folder, event.result)
         _write_history(folder, event.result)

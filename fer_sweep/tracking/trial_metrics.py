@@ -5,8 +5,10 @@ import math
 from mlflow.entities import Metric
 
 from fer_sweep.data import Samples
+from fer_sweep.spec.models import SvmModel
 from fer_sweep.study.events import TrialFinished
-from fer_sweep.training.metrics import METRICS, Scores, removal_quality, scores_on_test, scores_on_validation
+from fer_sweep.training.calibration import calibration_on_test
+from fer_sweep.training.metrics import METRICS, Estimate, Scores, removal_quality, scores_on_test, scores_on_validation
 from fer_sweep.training.records import TrialResult
 
 
@@ -39,6 +41,8 @@ def final_metrics(event: TrialFinished, samples: Samples, *, start_ms: int) -> l
     validation = scores_on_validation(result, samples.y, samples.classes)
     if validation is not None:
         values |= _score_values("validation", validation, samples.class_names)
+    if not isinstance(event.trial.config.model, SvmModel):  # its votes are no probabilities
+        values |= _estimate_values("test/ece", calibration_on_test(result, samples.y).ece)
     networks = result.networks
     values["seconds"] = event.row.seconds
     values["train/accuracy"] = sum(n.train_accuracy for n in networks) / len(networks)
@@ -55,16 +59,18 @@ def final_metrics(event: TrialFinished, samples: Samples, *, start_ms: int) -> l
 
 
 def _score_values(part: str, scores: Scores, class_names: tuple[str, ...]) -> dict[str, float]:
-    values = {}
+    values: dict[str, float] = {}
     for name in METRICS:
-        estimate = scores.estimate(name)
-        values[f"{part}/{name}"] = estimate.mean
-        if estimate.spread is not None:
-            values[f"{part}/{name}_spread"] = estimate.spread
+        values |= _estimate_values(f"{part}/{name}", scores.estimate(name))
     for kind in ("precision", "recall", "specificity"):
         for key, value in zip(class_keys(class_names), getattr(scores.per_class, kind), strict=True):
             values[f"{part}_{kind}/{key}"] = float(value)
     return values
+
+
+def _estimate_values(key: str, estimate: Estimate) -> dict[str, float]:
+    spread = {} if estimate.spread is None else {f"{key}_spread": estimate.spread}
+    return {key: estimate.mean, **spread}
 
 
 def class_keys(class_names: tuple[str, ...]) -> tuple[str, ...]:

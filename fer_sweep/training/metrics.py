@@ -75,7 +75,7 @@ class Scores:
 
     def estimate(self, name: str) -> Estimate:
         """Mean, spread and n of a metric by its name in the sweep file."""
-        return _estimate(self.by_network[name])
+        return estimate(self.by_network[name])
 
     @property
     def accuracy(self) -> Estimate:
@@ -116,7 +116,8 @@ def scores(confusions: Sequence[IntArray], *, repeats: int) -> Scores:
     )
 
 
-def _estimate(values: FloatArray) -> Estimate:
+def estimate(values: FloatArray) -> Estimate:
+    """Mean, spread and n of a metric's values, (repeats, folds)."""
     by_repeat = values.mean(axis=1)
     spread = float(by_repeat.std(ddof=1)) if len(by_repeat) > 1 else None
     return Estimate(mean=float(by_repeat.mean()), spread=spread, n=values.size)

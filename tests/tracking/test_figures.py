@@ -7,12 +7,24 @@ import pytest
 from PIL import Image
 
 from fer_sweep.study.rows import TrialRow
-from fer_sweep.tracking.figures import best_so_far, confusion, importance, loss_histograms, slices, training_curves
+from fer_sweep.tracking.figures import (
+    best_so_far,
+    confusion,
+    importance,
+    loss_histograms,
+    reliability,
+    slices,
+    training_curves,
+)
+from fer_sweep.training.calibration import Calibration, calibration_on_test
+from fer_sweep.training.calibration import reliability as bins_of
+from fer_sweep.training.metrics import Estimate
 from fer_sweep.training.records import TrialResult
-from tests.tracking.factories import svm_result, trial_result, trial_rows
+from tests.tracking.factories import CLASSES, TRAIN_SIZE, svm_result, trial_result, trial_rows
 
 COUNTS = np.array([[40, 10, 0], [5, 45, 0], [0, 0, 0]])
 NAMES = ("Angry", "Happy", "Sad")
+LABELS = np.arange(2 * TRAIN_SIZE) % CLASSES
 
 
 def check_png(picture: bytes) -> tuple[int, int]:
@@ -27,6 +39,7 @@ def check_png(picture: bytes) -> tuple[int, int]:
         (lambda: loss_histograms(trial_result(), title="bdr, trial 3"), (1000, 880)),
         (lambda: training_curves(trial_result(), title="bdr, trial 3"), (1000, 640)),
         (lambda: confusion(COUNTS, NAMES, title="bdr, trial 3"), (550, 358)),
+        (lambda: reliability(calibration_on_test(trial_result(), LABELS), title="bdr, trial 3"), (620, 560)),
         (lambda: best_so_far(trial_rows(), metric="accuracy", goal="maximize"), (1000, 460)),
         (lambda: importance({"removal.alpha": 0.2, "train.epochs": 0.8}), (800, 185)),
         (lambda: slices(trial_rows(), metric="accuracy"), (1100, 590)),
@@ -115,3 +128,8 @@ def test_a_search_without_a_complete_trial_gets_a_picture_that_says_so(rows: lis
 
 def test_no_importances_get_a_picture_that_says_so() -> None:
     assert check_png(importance({})) == (700, 70)
+
+
+def test_one_prediction_has_a_reliability_diagram() -> None:
+    bins = bins_of(np.array([[1.0, 0.0]], dtype=np.float32), np.array([1]))
+    check_png(reliability(Calibration(Estimate(1.0, None, 1), bins), title="one"))
