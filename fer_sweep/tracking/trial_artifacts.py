@@ -14,7 +14,7 @@ from fer_sweep.spec.removal import BdrRemoval, RandomRemoval
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.tracking import figures
 from fer_sweep.training.calibration import calibration_on_test
-from fer_sweep.training.metrics import scores_on_test
+from fer_sweep.training.metrics import row_shares, scores_on_test
 from fer_sweep.training.records import HISTOGRAM_BINS, HISTOGRAM_MAX, TrialResult
 
 
@@ -59,6 +59,7 @@ def _write_confusions(folder: Path, result: TrialResult, samples: Samples, title
         "rows": "true class",
         "columns": "predicted class",
         "total": scores.confusion.tolist(),
+        "total_percent_of_true_class": (100 * row_shares(scores.confusion)).round(3).tolist(),
         "networks": [
             {"repeat": n.repeat, "fold": n.fold, "confusion": confusion.tolist()}
             for n, confusion in zip(result.networks, scores.confusions, strict=True)

@@ -23,6 +23,12 @@ def confusion_matrix(truth: IntArray, predicted: IntArray, classes: int) -> IntA
     return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
+def row_shares(confusion: IntArray) -> FloatArray:
+    """(C, C) each count as a share of its true class; 0 where a class has no samples."""
+    counts = confusion.astype(np.float64)
+    return _ratio(counts, np.broadcast_to(counts.sum(axis=1, keepdims=True), counts.shape))
+
+
 @dataclass(frozen=True, eq=False)
 class ClassMetrics:
     """Per-class (C,) precision, recall, specificity and F1."""

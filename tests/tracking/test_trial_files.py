@@ -1,7 +1,9 @@
 """The numbers and files of one trial, without a tracker around them."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fer_sweep.data import Samples
@@ -12,7 +14,7 @@ from fer_sweep.tracking.trial_artifacts import write_trial_artifacts
 from fer_sweep.tracking.trial_metrics import final_metrics
 from fer_sweep.training.calibration import calibration_on_test
 from fer_sweep.training.records import TrialResult
-from tests.tracking.factories import samples_for, svm_result, trial_result
+from tests.tracking.factories import TRAIN_SIZE, samples_for, svm_result, trial_result
 
 MLP, SVM = {"kind": "mlp"}, {"kind": "svm"}
 
@@ -57,3 +59,12 @@ def test_an_svm_has_no_calibration_because_its_votes_are_no_probabilities(sample
 
     assert not any("ece" in name for name in values(event, samples))
     assert "reliability.png" not in written(event, samples, tmp_path)
+
+
+def test_the_confusion_matrix_is_kept_in_counts_and_in_per_cent(samples: Samples, tmp_path: Path) -> None:
+    kept = json.loads(written(finished(trial_result()), samples, tmp_path)["confusion.json"].read_text())
+
+    total, percent = np.array(kept["total"]), np.array(kept["total_percent_of_true_class"])
+
+    assert total.sum() == 4 * TRAIN_SIZE
+    np.testing.assert_allclose(percent, 100 * total / total.sum(axis=1, keepdims=True), atol=1e-3)
