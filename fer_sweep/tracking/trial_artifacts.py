@@ -1,6 +1,5 @@
 """The files a trial leaves in MLflow: configuration, pictures to look at, numbers to compute with."""
 
-import csv
 import json
 from pathlib import Path
 
@@ -13,9 +12,11 @@ from fer_sweep.spec.models import SvmModel
 from fer_sweep.spec.removal import BdrRemoval, RandomRemoval
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.tracking import figures
+from fer_sweep.tracking.trial_tables import write_per_class, write_removals, write_removed_by_class
 from fer_sweep.training.calibration import calibration_on_test
-from fer_sweep.training.metrics import row_shares, scores_on_test
+from fer_sweep.training.metrics import Scores, row_shares, scores_on_test
 from fer_sweep.training.records import HISTOGRAM_BINS, HISTOGRAM_MAX, TrialResult
+from fer_sweep.training.removal_metrics import removals_by_class
 
 
 def write_trial_artifacts(folder: Path, event: TrialFinished, samples: Samples) -> None:
@@ -26,7 +27,9 @@ def write_trial_artifacts(folder: Path, event: TrialFinished, samples: Samples) 
     if event.result is None:
         return
     title = f"{'confirmation of ' if event.trial.stage == 'confirm' else ''}trial {event.trial.number}"
-    _write_confusions(folder, event.result, samples, title)
+    scores = scores_on_test(event.result, samples.y, samples.classes)
+    _write_confusions(folder, event.result, scores, samples, title)
+    write_per_class(folder / "per_class.csv", scores, samples.class_names)
     if not isinstance(event.trial.config.model, SvmModel):  # its votes are no probabilities
         picture = figures.reliability(calibration_on_test(event.result, samples.y), title=f"{title}, calibration")
         (folder / "reliability.png").write_bytes(picture)
@@ -39,7 +42,11 @@ def write_trial_artifacts(folder: Path, event: TrialFinished, samples: Samples) 
         (folder / "loss_histograms.png").write_bytes(picture)
         (folder / "training_curves.png").write_bytes(figures.training_curves(event.result, title=title))
     if any(network.removals for network in event.result.networks):
-        _write_removals(folder, event.result, samples)
+        write_removals(folder / "removals.csv", event.result, samples)
+        removals = removals_by_class(event.result, samples.y, samples.classes)
+        write_removed_by_class(folder / "removed_by_class.csv", removals, samples.class_names)
+        picture = figures.removed_by_class(removals, samples.class_names, title=f"{title}, removed samples by class")
+        (folder / "removed_by_class.png").write_bytes(picture)
         if isinstance(samples.x, Pictures):
             picture = figures.removed_gallery(event.result, samples, title=f"{title}, removed pictures")
             (folder / "removed_gallery.png").write_bytes(picture)
@@ -52,8 +59,7 @@ def write_trial_artifacts(folder: Path, event: TrialFinished, samples: Samples) 
         (folder / "grad_cam.png").write_bytes(picture)
 
 
-def _write_confusions(folder: Path, result: TrialResult, samples: Samples, title: str) -> None:
-    scores = scores_on_test(result, samples.y, samples.classes)
+def _write_confusions(folder: Path, result: TrialResult, scores: Scores, samples: Samples, title: str) -> None:
     content = {
         "class_names": samples.class_names,
         "rows": "true class",
@@ -99,19 +105,3 @@ def _write_history(folder: Path, result: TrialResult) -> None:
     }
     with (folder / "history.npz").open("wb") as file:
         np.savez_compressed(file, **arrays)
-
-
-def _write_removals(folder: Path, result: TrialResult, samples: Samples) -> None:
-    with (folder / "removals.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(
-            ["repeat", "fold", "epoch", "threshold", "id", "class", "error", "variance_before", "variance_after"]
-        )
-        for network in result.networks:
-            for removal in network.removals:
-                for index, error in zip(removal.removed, removal.errors, strict=True):
-                    writer.writerow([
-                        network.repeat, network.fold, removal.epoch, f"{removal.threshold:.6g}", samples.ids[index],
-                        samples.class_names[samples.y[index]], f"{error:.6g}",
-                        f"{removal.variance_before:.6g}", f"{removal.variance_after:.6g}",
-                    ])  # fmt: skip

@@ -6,10 +6,12 @@ from mlflow.entities import Metric
 
 from fer_sweep.data import Samples
 from fer_sweep.spec.models import SvmModel
+from fer_sweep.spec.removal import NoRemoval
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.training.calibration import calibration_on_test
-from fer_sweep.training.metrics import METRICS, Estimate, Scores, removal_quality, scores_on_test, scores_on_validation
+from fer_sweep.training.metrics import METRICS, Estimate, Scores, scores_on_test, scores_on_validation
 from fer_sweep.training.records import TrialResult
+from fer_sweep.training.removal_metrics import removal_quality, removals_by_class
 
 
 def epoch_metrics(result: TrialResult, *, start_ms: int) -> list[Metric]:
@@ -49,6 +51,10 @@ def final_metrics(event: TrialFinished, samples: Samples, *, start_ms: int) -> l
     values["train/epochs"] = sum(n.epochs for n in networks) / len(networks)
     values["removal/removed"] = sum(len(r.removed) for n in networks for r in n.removals) / len(networks)
     values["removal/rounds"] = sum(len(n.removals) for n in networks) / len(networks)
+    if not isinstance(event.trial.config.removal, NoRemoval):
+        removals = removals_by_class(result, samples.y, samples.classes)
+        for key, count, share in zip(class_keys(samples.class_names), removals.count, removals.share, strict=True):
+            values |= {f"removal_count/{key}": float(count), f"removal_share/{key}": float(share)}
     if event.row.mean is not None:
         values["objective"] = event.row.mean
     if samples.planted is not None:

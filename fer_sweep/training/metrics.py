@@ -16,6 +16,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 METRICS = ("accuracy", "macro_f1", "uar")
+CLASS_METRICS = ("precision", "recall", "specificity", "f1")
 
 
 def confusion_matrix(truth: IntArray, predicted: IntArray, classes: int) -> IntArray:
@@ -72,12 +73,26 @@ class Estimate:
 class Scores:
     """Scores of one trial on one part of the data (test or validation).
 
-    by_network: metric name -> (repeats, folds); confusions: (repeats * folds, C, C); per_class: means over networks.
+    by_network: metric name -> (repeats, folds); confusions: (repeats * folds, C, C); classes_by_network: name of a
+    class metric -> (repeats, folds, C).
     """
 
     by_network: Mapping[str, FloatArray]
     confusions: IntArray
-    per_class: ClassMetrics
+    classes_by_network: Mapping[str, FloatArray]
+
+    @property
+    def per_class(self) -> ClassMetrics:
+        """Means over networks."""
+        return ClassMetrics(**{name: values.mean(axis=(0, 1)) for name, values in self.classes_by_network.items()})
+
+    def class_estimate(self, name: str, index: int) -> Estimate:
+        """Mean, spread and n of a class metric of one class."""
+        return estimate(self.classes_by_network[name][:, :, index])
+
+    def class_mean(self, name: str) -> Estimate:
+        """Mean, spread and n of the mean of a class metric over the classes."""
+        return estimate(self.classes_by_network[name].mean(axis=2))
 
     def estimate(self, name: str) -> Estimate:
         """Mean, spread and n of a metric by its name in the sweep file."""
@@ -113,12 +128,10 @@ def scores(confusions: Sequence[IntArray], *, repeats: int) -> Scores:
     return Scores(
         by_network={name: np.array([v.value(name) for v in values]).reshape(repeats, -1) for name in METRICS},
         confusions=np.stack(confusions),
-        per_class=ClassMetrics(
-            precision=np.mean([m.precision for m in each], axis=0),
-            recall=np.mean([m.recall for m in each], axis=0),
-            specificity=np.mean([m.specificity for m in each], axis=0),
-            f1=np.mean([m.f1 for m in each], axis=0),
-        ),
+        classes_by_network={
+            name: np.array([getattr(m, name) for m in each]).reshape(repeats, -1, confusions[0].shape[0])
+            for name in CLASS_METRICS
+        },
     )
 
 
@@ -152,33 +165,3 @@ def scores_on_validation(result: TrialResult, y: IntArray, classes: int) -> Scor
 def objective_scores(result: TrialResult, y: IntArray, classes: int) -> Scores:
     """What the search optimizes on: validation where there is any, else the test folds (as in the paper)."""
     return scores_on_validation(result, y, classes) or scores_on_test(result, y, classes)
-
-
-@dataclass(frozen=True)
-class RemovalQuality:
-    """How well removal found the samples whose labels are known to be wrong, pooled over networks: removed and planted
-    counts (training side), and the share of each that is both. None where nothing was removed or planted."""
-
-    removed: int
-    planted: int
-    hits: int
-
-    @property
-    def precision(self) -> float | None:
-        return self.hits / self.removed if self.removed else None
-
-    @property
-    def recall(self) -> float | None:
-        return self.hits / self.planted if self.planted else None
-
-
-def removal_quality(result: TrialResult, planted: npt.NDArray[np.bool_]) -> RemovalQuality:
-    """Score the removals of a trial against the planted wrong labels. planted: (N,) of all samples."""
-    removed = hits = total = 0
-    for network in result.networks:
-        gone = [index for removal in network.removals for index in removal.removed]
-        removed += len(gone)
-        hits += int(planted[gone].sum()) if gone else 0
-        outside = np.concatenate([network.test, network.validation])
-        total += int(planted.sum() - planted[outside].sum())
-    return RemovalQuality(removed=removed, planted=total, hits=hits)

@@ -13,6 +13,7 @@ from fer_sweep.tracking.figures import (
     importance,
     loss_histograms,
     reliability,
+    removed_by_class,
     slices,
     training_curves,
 )
@@ -21,7 +22,8 @@ from fer_sweep.training.calibration import Calibration, calibration_on_test
 from fer_sweep.training.calibration import reliability as bins_of
 from fer_sweep.training.metrics import Estimate
 from fer_sweep.training.records import TrialResult
-from tests.tracking.factories import CLASSES, TRAIN_SIZE, svm_result, trial_result, trial_rows
+from fer_sweep.training.removal_metrics import ClassRemovals, removals_by_class
+from tests.tracking.factories import CLASS_NAMES, CLASSES, TRAIN_SIZE, svm_result, trial_result, trial_rows
 
 COUNTS = np.array([[40, 10, 0], [5, 45, 0], [0, 0, 0]])
 NAMES = ("Angry", "Happy", "Sad")
@@ -41,6 +43,7 @@ def check_png(picture: bytes, *, most: int = 120_000) -> tuple[int, int]:
         (lambda: training_curves(trial_result(), title="bdr, trial 3"), (1000, 640)),
         (lambda: confusion(COUNTS, NAMES, title="bdr, trial 3"), (620, 305)),
         (lambda: reliability(calibration_on_test(trial_result(), LABELS), title="bdr, trial 3"), (620, 560)),
+        (lambda: removed_by_class(removals_by_class(trial_result(), LABELS, 7), CLASS_NAMES, title="bdr"), (700, 355)),
         (lambda: best_so_far(trial_rows(), metric="accuracy", goal="maximize"), (1000, 460)),
         (lambda: importance({"removal.alpha": 0.2, "train.epochs": 0.8}), (800, 185)),
         (lambda: slices(trial_rows(), metric="accuracy"), (1100, 590)),
@@ -165,3 +168,20 @@ def test_pictures_keep_all_their_colours() -> None:
 
     assert colours is not None
     assert len(colours) > 1500
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_a_class_that_loses_more_than_the_others_is_red(repeats: int) -> None:
+    trained = np.full((repeats, 2, 2), 50)
+    removed = np.zeros_like(trained)
+
+    def red_pixels() -> int:
+        picture = removed_by_class(ClassRemovals(trained, removed), ("a", "b" * 40), title="t")
+        pixels = np.asarray(Image.open(io.BytesIO(picture)))
+        return int((pixels == (0xD5, 0x5E, 0x00)).all(axis=2).sum())
+
+    assert red_pixels() == 0
+    removed[:] = 10
+    assert red_pixels() == 0
+    removed[:, :, 1] = 20
+    assert red_pixels() > 500

@@ -1,5 +1,6 @@
 """The numbers and files of one trial, without a tracker around them."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from fer_sweep.study.rows import TrialRow
 from fer_sweep.tracking.trial_artifacts import write_trial_artifacts
 from fer_sweep.tracking.trial_metrics import final_metrics
 from fer_sweep.training.calibration import calibration_on_test
+from fer_sweep.training.metrics import scores_on_test
 from fer_sweep.training.records import TrialResult
-from tests.tracking.factories import TRAIN_SIZE, samples_for, svm_result, trial_result
+from tests.tracking.factories import CLASS_NAMES, CLASSES, TRAIN_SIZE, samples_for, svm_result, trial_result
 
 MLP, SVM = {"kind": "mlp"}, {"kind": "svm"}
 
@@ -36,6 +38,10 @@ def values(event: TrialFinished, samples: Samples) -> dict[str, float]:
 def written(event: TrialFinished, samples: Samples, folder: Path) -> dict[str, Path]:
     write_trial_artifacts(folder, event, samples)
     return {file.name: file for file in folder.iterdir()}
+
+
+def table(file: Path) -> dict[str, dict[str, str]]:
+    return {row["class"]: row for row in csv.DictReader(file.read_text().splitlines())}
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +74,52 @@ def test_the_confusion_matrix_is_kept_in_counts_and_in_per_cent(samples: Samples
 
     assert total.sum() == 4 * TRAIN_SIZE
     np.testing.assert_allclose(percent, 100 * total / total.sum(axis=1, keepdims=True), atol=1e-3)
+
+
+def test_the_per_class_table_is_that_of_the_metrics_module(samples: Samples, tmp_path: Path) -> None:
+    event = finished(trial_result())
+    assert event.result is not None
+    scores = scores_on_test(event.result, samples.y, CLASSES)
+
+    rows = table(written(event, samples, tmp_path)["per_class.csv"])
+
+    assert list(rows) == [*CLASS_NAMES, "(mean of the classes)"]
+    recall, specificity = float(rows["fear"]["recall"]), float(rows["fear"]["specificity"])
+    assert recall == pytest.approx(scores.per_class.recall[2], abs=1e-4)
+    assert specificity == pytest.approx(scores.per_class.specificity[2], abs=1e-4)
+    by_repeat = scores.classes_by_network["f1"][:, :, 2].mean(axis=1)
+    assert float(rows["fear"]["f1_spread"]) == pytest.approx(by_repeat.std(ddof=1), abs=1e-4)
+    assert float(rows["fear"]["support"]) == (samples.y == 2).sum()
+    assert float(rows["(mean of the classes)"]["recall"]) == pytest.approx(scores.estimate("uar").mean, abs=1e-4)
+    assert float(rows["(mean of the classes)"]["support"]) == len(samples)
+
+
+def test_removals_are_counted_by_class(samples: Samples, tmp_path: Path) -> None:
+    event = finished(trial_result())
+    assert event.result is not None
+    gone = [samples.y[i] for n in event.result.networks for r in n.removals for i in r.removed]
+
+    found, files = values(event, samples), written(event, samples, tmp_path)
+
+    counts = [found[f"removal_count/{name}"] for name in CLASS_NAMES]
+    assert counts == (np.bincount(gone, minlength=CLASSES) / 4).tolist()
+    assert sum(counts) == found["removal/removed"]
+    rows = table(files["removed_by_class.csv"])
+    for name, count in zip(CLASS_NAMES, counts, strict=True):
+        assert float(rows[name]["removed"]) == count
+        assert float(rows[name]["removed_share"]) == pytest.approx(found[f"removal_share/{name}"], abs=1e-4)
+    assert float(rows["(all)"]["removed"]) == pytest.approx(sum(counts))
+    assert "removed_by_class.png" in files
+
+
+def test_where_nothing_can_be_removed_no_class_loses_anything(samples: Samples, tmp_path: Path) -> None:
+    event = finished(trial_result(removals=False), removal={"rule": "none"})
+
+    assert not any(name.startswith("removal_") for name in values(event, samples))
+    assert not {"removals.csv", "removed_by_class.csv", "removed_by_class.png"} & set(written(event, samples, tmp_path))
+
+
+def test_a_rule_that_removed_nothing_says_so_in_numbers(samples: Samples) -> None:
+    found = values(finished(trial_result(removals=False)), samples)
+
+    assert [found[f"removal_share/{name}"] for name in CLASS_NAMES] == [0.0] * CLASSES

@@ -6,6 +6,7 @@ from fer_sweep.tracking.figures.curves import training_curves
 from fer_sweep.tracking.figures.losses import loss_histograms
 from fer_sweep.tracking.figures.pictures import activation_maps, grad_cam, removed_gallery
 from fer_sweep.tracking.figures.reliability import reliability
+from fer_sweep.tracking.figures.removals import removed_by_class
 from fer_sweep.tracking.figures.search import best_so_far, importance, slices
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "importance",
     "loss_histograms",
     "reliability",
+    "removed_by_class",
     "removed_gallery",
     "slices",
     "training_curves",
