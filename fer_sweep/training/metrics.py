@@ -82,6 +82,10 @@ class Scores:
     classes_by_network: Mapping[str, FloatArray]
 
     @property
+    def repeats(self) -> int:
+        return len(self.by_network["accuracy"])
+
+    @property
     def per_class(self) -> ClassMetrics:
         """Means over networks."""
         return ClassMetrics(**{name: values.mean(axis=(0, 1)) for name, values in self.classes_by_network.items()})

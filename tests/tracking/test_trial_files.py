@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,16 @@ def test_a_rule_that_removed_nothing_says_so_in_numbers(samples: Samples) -> Non
     found = values(finished(trial_result(removals=False)), samples)
 
     assert [found[f"removal_share/{name}"] for name in CLASS_NAMES] == [0.0] * CLASSES
+
+
+def test_the_reported_metrics_have_an_interval_from_three_repeats_on(samples: Samples) -> None:
+    result = trial_result()
+    four = tuple(replace(network, repeat=i, fold=0) for i, network in enumerate(result.networks))
+
+    few, enough = (values(finished(r), samples) for r in (result, replace(result, networks=four)))
+
+    for name in ("test/accuracy", "test/macro_f1", "test/uar", "test/ece"):
+        half = 3.182446 * enough[f"{name}_spread"] / 2
+        assert enough[f"{name}_high95"] - enough[name] == pytest.approx(half, rel=1e-5)
+        assert enough[name] - enough[f"{name}_low95"] == pytest.approx(half, rel=1e-5)
+    assert not any(name.endswith("95") for name in few)
