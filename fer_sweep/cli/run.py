@@ -78,13 +78,11 @@ def _follow(study: OpenStudy, recorder: Recorder, watch: TrackingWatch, interrup
                 end = event if isinstance(event, StudyFinished) else end
                 interruption.check()
         return _finish(study, recorder, end, status="FINISHED")
-    except KeyboardInterrupt:
-        _finish(study, recorder, end, status="KILLED")
-        watch.finish()
-        raise
-    except BaseException:
-        _finish(study, recorder, end, status="FAILED")
-        watch.finish()
+    except BaseException as error:
+        _finish(study, recorder, end, status="KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        left = watch.finish()
+        if left is not None:  # what ended the study matters more
+            err.print(f"warning: {left}", style="yellow", soft_wrap=True)
         raise
 
 

@@ -59,6 +59,12 @@ class Pictures:
         left, top, right, bottom = self.boxes[i]
         return self.whole(i)[top:bottom, left:right]
 
+    def thumbnail(self, i: int, side: int) -> Pixels:
+        """The face of picture i, (h, w, 3) with h and w at most `side`, in its aspect."""
+        image = Image.fromarray(self.face(i))
+        image.thumbnail((side, side))
+        return np.asarray(image)
+
     def pixels(self, size: int, *, grey: bool = False) -> Pixels:
         """(N, size, size, 3) uint8 RGB, or (N, size, size) grey (ITU-R 601): all faces, resized without keeping their
         aspect (paper section 2.5), bilinear with antialiasing."""

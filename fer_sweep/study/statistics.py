@@ -6,6 +6,9 @@ variance underestimates what new data would show. C. Nadeau and Y. Bengio (Machi
     t = mean(d) / sqrt( var(d) * (1 / J + n_test / n_train) ),   J - 1 degrees of freedom
 
 Several configurations against one base are corrected by S. Holm (1979).
+
+The interval of a single mean is over the repeats: how far it would move with other splits and initial weights of the
+same samples. All repeats share those samples, so it says nothing about new ones, and it is no test of two trials.
 """
 
 import math
@@ -29,6 +32,26 @@ class Comparison:
     p_holm: float
     spread: float
     n: int
+
+
+FEWEST_REPEATS = 3
+"""With two, the t distribution's tails make the interval 18 deviations wide: it would only pretend to inform."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval."""
+
+    low: float
+    high: float
+
+
+def interval_over_repeats(mean: float | None, spread: float | None, *, repeats: int) -> Interval | None:
+    """The t interval of a mean over repeats whose standard deviation is `spread`; None with fewer than 3 of them."""
+    if mean is None or spread is None or repeats < FEWEST_REPEATS:
+        return None
+    half = float(stats.t.ppf(0.975, df=repeats - 1)) * spread / math.sqrt(repeats)
+    return Interval(mean - half, mean + half)
 
 
 def corrected_comparison(differences: npt.NDArray[np.float64], *, test_to_train: float) -> Comparison:

@@ -94,16 +94,24 @@ class NothingMore:
 
 
 def deliver(
-    facts: StudyFacts, files: StudyFiles, store: Store, source: Source, *, patience: float = PATIENCE
+    facts: StudyFacts,
+    files: StudyFiles,
+    store: Store,
+    source: Source,
+    *,
+    patience: float = PATIENCE,
+    wait_for_store: bool = False,
 ) -> Iterator[Progress]:
     """Write the outbox to the store until the source has ended and all is written. The caller holds the writer's lock.
 
-    Raises TrackingError if the store does not answer at first, or for `patience` seconds after the source has ended.
+    Raises TrackingError if the store does not answer at first (unless told to wait for it), or for `patience` seconds
+    after the source has ended.
     """
     delivery = _Delivery(facts, files, store)
     failing_since: float | None = None
     pause = FIRST_PAUSE
-    yield delivery.connect()
+    if not wait_for_store:
+        yield delivery.connect()
     while True:
         ended = source.ended  # before the last look, so that nothing written in between is missed
         try:

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from fer_sweep.data.pictures import Pictures
 from fer_sweep.study.events import EpochReported, Event, Trial, TrialFinished, TrialStarted
 from fer_sweep.study.replay import replay
 from fer_sweep.study.study import OpenStudy
 from fer_sweep.study.summary import Summary
 from fer_sweep.tracking.entries import Status, StudyEnded, StudyOpened, TrackedEvent, to_entry
 from fer_sweep.tracking.outbox import Entry, Outbox, read_outbox
+from fer_sweep.tracking.removed_faces import save_faces
 
 LIVE_SECONDS = 5.0
 """Between two looks at a trial on its way. Trials that are shorter are written when they have ended."""
@@ -60,6 +62,7 @@ class Recorder:
                 key = (trial.stage, trial.number, trial.split_hash, row.state)
                 if key not in self._finished:
                     self._finished.add(key)
+                    self._keep_faces(event)
                     self._append(event, durable=True)
             case _:
                 pass
@@ -67,6 +70,11 @@ class Recorder:
     def finish(self, summary: Summary, importances: Mapping[str, float], *, status: Status) -> None:
         """Note what was found and how the study ended."""
         self._append(StudyEnded(status, summary, importances), durable=True)
+
+    def _keep_faces(self, event: TrialFinished) -> None:
+        pictures = self._study.samples.x
+        if isinstance(pictures, Pictures) and event.result is not None and event.reused_from is None:
+            save_faces(self._study.files.faces(event.trial.stage, event.trial.number), event.result, pictures)
 
     def _append(self, event: TrackedEvent, *, durable: bool) -> None:
         self._outbox.append(to_entry(event, at=time.time_ns() // 1_000_000), durable=durable)

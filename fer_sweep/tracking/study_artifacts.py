@@ -9,6 +9,7 @@ from pathlib import Path
 from fer_sweep.spec import to_yaml
 from fer_sweep.study.facts import StudyFacts
 from fer_sweep.study.rows import ranked
+from fer_sweep.study.statistics import interval_over_repeats
 from fer_sweep.study.summary import Summary, answer
 from fer_sweep.tracking import figures
 from fer_sweep.tracking.parallel_coordinates import parallel_coordinates
@@ -21,7 +22,8 @@ def write_study_artifacts(folder: Path, summary: Summary, importances: Mapping[s
     _write(folder / "sweep.yaml", to_yaml(study.spec))
     _write(folder / "answer.txt", "\n".join([answer(summary), *summary.labels, ended_by(summary)]) + "\n")
     _write(folder / "split.json", json.dumps(_split(study)))
-    _write_ranking(folder / "trials.csv", summary)
+    repeats = len({fold.repeat for fold in study.split.folds})
+    _write_ranking(folder / "trials.csv", summary, repeats=repeats)
     if summary.confirmed:
         _write(folder / "confirmed.json", json.dumps(_confirmed(summary), indent=1))
     if any(row.state == "complete" for row in summary.rows):
@@ -39,19 +41,24 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _write_ranking(path: Path, summary: Summary) -> None:
-    """All trials, ranked; those without a rank last. MLflow shows a .csv as a table."""
+def _write_ranking(path: Path, summary: Summary, *, repeats: int) -> None:
+    """All trials, ranked; those without a rank last. With three repeats or more, each mean has its 95 % interval over
+    them. MLflow shows a .csv as a table."""
     order = ranked(summary.rows, "maximize" if summary.goal == "maximize" else "minimize")
     places = {row.number: place for place, row in enumerate(order, start=1)}
     rest = [row for row in summary.rows if row.number not in places]
     paths = sorted({path for row in summary.rows for path in row.assignments})
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["rank", "trial", "state", summary.metric, "spread", "n", "seconds", *paths, "note"])
+        columns = ["rank", "trial", "state", summary.metric, "spread", "low95", "high95", "n", "seconds"]
+        writer.writerow([*columns, *paths, "note"])
         for row in (*order, *rest):
+            interval = interval_over_repeats(row.mean, row.spread, repeats=repeats)
             writer.writerow(
                 [places.get(row.number, ""), "base" if row.is_base else row.number, row.state]
-                + [row.mean, row.spread, row.n, round(row.seconds, 3)]
+                + [row.mean, row.spread]
+                + (["", ""] if interval is None else [interval.low, interval.high])
+                + [row.n, round(row.seconds, 3)]
                 + [label_of(row.assignments[path]) if path in row.assignments else "" for path in paths]
                 + [row.note]
             )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from mlflow import MlflowClient
 from mlflow.entities import Param, Run, RunTag
 
+from fer_sweep.data.pictures import Pixels
 from fer_sweep.spec import flatten
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.events import EpochReported, Trial, TrialFinished, TrialStarted
@@ -23,6 +24,7 @@ from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import experiment_id, store_errors
 from fer_sweep.tracking.entries import StudyEnded, StudyOpened, TrackedEvent
 from fer_sweep.tracking.outbox import Entry
+from fer_sweep.tracking.removed_faces import load_faces
 from fer_sweep.tracking.scales import label_of
 from fer_sweep.tracking.study_artifacts import write_study_artifacts
 from fer_sweep.tracking.study_page import study_metrics, study_note
@@ -201,10 +203,14 @@ class Tracker:
             ]
         self._client.log_batch(run.id, metrics=metrics, tags=tags)
         with log_folder(self._client, run.id) as folder:
-            write_trial_artifacts(folder, event, self._facts.samples)
+            write_trial_artifacts(folder, event, self._facts.samples, self._faces(event))
         self._client.set_tag(run.id, "fer.state", row.state)
         self._client.set_terminated(run.id, status=_STATUS[row.state], end_time=at)
         self._runs[_key(event.trial)] = replace(run, status=_STATUS[row.state], state=row.state)
+
+    def _faces(self, event: TrialFinished) -> Mapping[int, Pixels]:
+        number = event.trial.number if event.reused_from is None else event.reused_from
+        return load_faces(self._files.faces(event.trial.stage, number))
 
     def _with_pace(self, trial: Trial, run: _Run, ms_per_epoch: float) -> _Run:
         """The run with its time per epoch, decided now unless it was before: a point written twice needs one time."""

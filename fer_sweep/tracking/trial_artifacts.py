@@ -1,43 +1,60 @@
 """The files a trial leaves in MLflow: configuration, pictures to look at, numbers to compute with."""
 
-import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from fer_sweep.data import Samples
-from fer_sweep.data.pictures import Pictures
+from fer_sweep.data.pictures import Pixels
 from fer_sweep.spec import to_yaml
+from fer_sweep.spec.models import SvmModel
 from fer_sweep.spec.removal import BdrRemoval, RandomRemoval
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.tracking import figures
-from fer_sweep.training.metrics import scores_on_test
+from fer_sweep.tracking.trial_tables import write_per_class, write_removals, write_removed_by_class
+from fer_sweep.training.calibration import calibration_on_test
+from fer_sweep.training.metrics import Scores, row_shares, scores_on_test
 from fer_sweep.training.records import HISTOGRAM_BINS, HISTOGRAM_MAX, TrialResult
+from fer_sweep.training.removal_metrics import removals_by_class
 
 
-def write_trial_artifacts(folder: Path, event: TrialFinished, samples: Samples) -> None:
-    """Write a trial's artifacts into a folder."""
+def write_trial_artifacts(
+    folder: Path, event: TrialFinished, samples: Samples, faces: Mapping[int, Pixels] | None = None
+) -> None:
+    """Write a trial's artifacts into a folder. faces: pictures of removed samples, if they are known."""
     (folder / "config.yaml").write_text(to_yaml(event.trial.config), encoding="utf-8")
     if event.failure is not None:
         (folder / "failure.txt").write_text(f"{event.failure.message}\n\n{event.failure.traceback}", encoding="utf-8")
     if event.result is None:
         return
     title = f"{'confirmation of ' if event.trial.stage == 'confirm' else ''}trial {event.trial.number}"
-    _write_confusions(folder, event.result, samples, title)
+    scores = scores_on_test(event.result, samples.y, samples.classes)
+    _write_confusions(folder, event.result, scores, samples, title)
+    write_per_class(folder / "per_class.csv", scores, samples.class_names)
+    if not isinstance(event.trial.config.model, SvmModel):  # its votes are no probabilities
+        picture = figures.reliability(calibration_on_test(event.result, samples.y), title=f"{title}, calibration")
+        (folder / "reliability.png").write_bytes(picture)
+    removal = event.trial.config.removal
+    error = removal.error if isinstance(removal, BdrRemoval | RandomRemoval) else "cross_entropy"
     if event.result.reports:
         _write_histograms(folder, event.result)
         _write_history(folder, event.result)
-        removal = event.trial.config.removal
-        error = removal.error if isinstance(removal, BdrRemoval | RandomRemoval) else "cross_entropy"
         picture = figures.loss_histograms(event.result, title=title, removal_error=error)
         (folder / "loss_histograms.png").write_bytes(picture)
         (folder / "training_curves.png").write_bytes(figures.training_curves(event.result, title=title))
     if any(network.removals for network in event.result.networks):
-        _write_removals(folder, event.result, samples)
-        if isinstance(samples.x, Pictures):
-            picture = figures.removed_gallery(event.result, samples, title=f"{title}, removed pictures")
-            (folder / "removed_gallery.png").write_bytes(picture)
+        write_removals(folder / "removals.csv", event.result, samples)
+        removals = removals_by_class(event.result, samples.y, samples.classes)
+        write_removed_by_class(folder / "removed_by_class.csv", removals, samples.class_names)
+        picture = figures.removed_by_class(removals, samples.class_names, title=f"{title}, removed samples by class")
+        (folder / "removed_by_class.png").write_bytes(picture)
+    if faces:
+        picture = figures.removed_gallery(
+            event.result, samples, faces, title=f"{title}, removed pictures", error=error.replace("_", " ")
+        )
+        (folder / "removed_gallery.png").write_bytes(picture)
     explanation = event.result.explanation
     if explanation is not None:
         picture = figures.activation_maps(explanation, title=f"{title}, activation maps")
@@ -47,13 +64,13 @@ def write_trial_artifacts(folder: Path, event: TrialFinished, samples: Samples) 
         (folder / "grad_cam.png").write_bytes(picture)
 
 
-def _write_confusions(folder: Path, result: TrialResult, samples: Samples, title: str) -> None:
-    scores = scores_on_test(result, samples.y, samples.classes)
+def _write_confusions(folder: Path, result: TrialResult, scores: Scores, samples: Samples, title: str) -> None:
     content = {
         "class_names": samples.class_names,
         "rows": "true class",
         "columns": "predicted class",
         "total": scores.confusion.tolist(),
+        "total_percent_of_true_class": (100 * row_shares(scores.confusion)).round(3).tolist(),
         "networks": [
             {"repeat": n.repeat, "fold": n.fold, "confusion": confusion.tolist()}
             for n, confusion in zip(result.networks, scores.confusions, strict=True)
@@ -93,19 +110,3 @@ def _write_history(folder: Path, result: TrialResult) -> None:
     }
     with (folder / "history.npz").open("wb") as file:
         np.savez_compressed(file, **arrays)
-
-
-def _write_removals(folder: Path, result: TrialResult, samples: Samples) -> None:
-    with (folder / "removals.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(
-            ["repeat", "fold", "epoch", "threshold", "id", "class", "error", "variance_before", "variance_after"]
-        )
-        for network in result.networks:
-            for removal in network.removals:
-                for index, error in zip(removal.removed, removal.errors, strict=True):
-                    writer.writerow([
-                        network.repeat, network.fold, removal.epoch, f"{removal.threshold:.6g}", samples.ids[index],
-                        samples.class_names[samples.y[index]], f"{error:.6g}",
-                        f"{removal.variance_before:.6g}", f"{removal.variance_after:.6g}",
-                    ])  # fmt: skip

@@ -5,9 +5,14 @@ import math
 from mlflow.entities import Metric
 
 from fer_sweep.data import Samples
+from fer_sweep.spec.models import SvmModel
+from fer_sweep.spec.removal import NoRemoval
 from fer_sweep.study.events import TrialFinished
-from fer_sweep.training.metrics import METRICS, Scores, removal_quality, scores_on_test, scores_on_validation
+from fer_sweep.study.statistics import interval_over_repeats
+from fer_sweep.training.calibration import calibration_on_test
+from fer_sweep.training.metrics import METRICS, Estimate, Scores, scores_on_test, scores_on_validation
 from fer_sweep.training.records import EpochReport, TrialResult
+from fer_sweep.training.removal_metrics import removal_quality, removals_by_class
 
 
 def epoch_metrics(result: TrialResult, *, start_ms: int, ms_per_epoch: float) -> list[Metric]:
@@ -37,20 +42,28 @@ def report_metrics(report: EpochReport, *, start_ms: int, ms_per_epoch: float) -
 
 
 def final_metrics(event: TrialFinished, samples: Samples, *, start_ms: int) -> list[Metric]:
-    """Final numbers: every metric with its spread over repeats, per-class metrics, removal, time."""
+    """Final numbers: every metric with its spread over repeats and, from three repeats on, its 95 % interval; per-class
+    metrics, removal, time."""
     result = event.result
     assert result is not None
     when = start_ms + round(1000 * result.seconds)
-    values = _score_values("test", scores_on_test(result, samples.y, samples.classes), samples.class_names)
+    test = scores_on_test(result, samples.y, samples.classes)
+    values = _score_values("test", test, samples.class_names)
     validation = scores_on_validation(result, samples.y, samples.classes)
     if validation is not None:
         values |= _score_values("validation", validation, samples.class_names)
+    if not isinstance(event.trial.config.model, SvmModel):  # its votes are no probabilities
+        values |= _estimate_values("test/ece", calibration_on_test(result, samples.y).ece, repeats=test.repeats)
     networks = result.networks
     values["seconds"] = event.row.seconds
     values["train/accuracy"] = sum(n.train_accuracy for n in networks) / len(networks)
     values["train/epochs"] = sum(n.epochs for n in networks) / len(networks)
     values["removal/removed"] = sum(len(r.removed) for n in networks for r in n.removals) / len(networks)
     values["removal/rounds"] = sum(len(n.removals) for n in networks) / len(networks)
+    if not isinstance(event.trial.config.removal, NoRemoval):
+        removals = removals_by_class(result, samples.y, samples.classes)
+        for key, count, share in zip(class_keys(samples.class_names), removals.count, removals.share, strict=True):
+            values |= {f"removal_count/{key}": float(count), f"removal_share/{key}": float(share)}
     if event.row.mean is not None:
         values["objective"] = event.row.mean
     if samples.planted is not None:
@@ -61,15 +74,22 @@ def final_metrics(event: TrialFinished, samples: Samples, *, start_ms: int) -> l
 
 
 def _score_values(part: str, scores: Scores, class_names: tuple[str, ...]) -> dict[str, float]:
-    values = {}
+    values: dict[str, float] = {}
     for name in METRICS:
-        estimate = scores.estimate(name)
-        values[f"{part}/{name}"] = estimate.mean
-        if estimate.spread is not None:
-            values[f"{part}/{name}_spread"] = estimate.spread
+        values |= _estimate_values(f"{part}/{name}", scores.estimate(name), repeats=scores.repeats)
     for kind in ("precision", "recall", "specificity"):
         for key, value in zip(class_keys(class_names), getattr(scores.per_class, kind), strict=True):
             values[f"{part}_{kind}/{key}"] = float(value)
+    return values
+
+
+def _estimate_values(key: str, estimate: Estimate, *, repeats: int) -> dict[str, float]:
+    values = {key: estimate.mean}
+    if estimate.spread is not None:
+        values[f"{key}_spread"] = estimate.spread
+    interval = interval_over_repeats(estimate.mean, estimate.spread, repeats=repeats)
+    if interval is not None:
+        values |= {f"{key}_low95": interval.low, f"{key}_high95": interval.high}
     return values
 
 

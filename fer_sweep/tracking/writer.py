@@ -48,7 +48,7 @@ class Coordinator:
         """Let some time pass, less if the coordinator has something to say."""
         if self.ended:
             select.select([], [], [], seconds)
-        elif self._read(seconds) and b"\n" in self._text:
+        elif b"\n" in self._text or (self._read(seconds) and b"\n" in self._text):  # a read may bring several lines
             self.ended = bool(self.order().get("end"))
 
     def _read(self, seconds: float | None) -> bool:
@@ -68,12 +68,14 @@ def main() -> int:
     try:
         order = coordinator.order()
         store = Store(order["uri"], None if order["artifacts"] is None else Path(order["artifacts"]))
-        open_client(store)
+        again = order["again"]  # in the place of a writer that had the store's answer; the store may be away now
+        if not again:
+            open_client(store)
         say(state="reachable")
         order = coordinator.order()
         name, files = order["study"], Home(Path(order["home"])).study(order["study"])
         with writer_lock(name, files, timeout=LOCK_SECONDS):
-            for progress in deliver(load_facts(name, files), files, store, coordinator):
+            for progress in deliver(load_facts(name, files), files, store, coordinator, wait_for_store=again):
                 coordinator.wait(0.0)
                 report(progress)
     except FerSweepError as error:

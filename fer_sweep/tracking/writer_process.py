@@ -31,9 +31,9 @@ class WriterProcess:
         self._store, self._home = store, home
         self._study: str | None = None
         self._restarts = 0
-        self._start(log=None)
+        self._start()
 
-    def _start(self, log: Path | None) -> None:
+    def _start(self, log: Path | None = None, *, again: bool = False) -> None:
         self._text = b""
         with (log or Path(os.devnull)).open("ab") as errors:
             self._process = subprocess.Popen(
@@ -46,7 +46,7 @@ class WriterProcess:
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
         artifacts = None if self._store.artifacts is None else str(self._store.artifacts.absolute())
-        self._tell({"uri": self._store.uri, "artifacts": artifacts})
+        self._tell({"uri": self._store.uri, "artifacts": artifacts, "again": again})
 
     def follow(self, study: str) -> None:
         """Name the study, whose facts are on disk, and wait until the store has answered.
@@ -75,32 +75,46 @@ class WriterProcess:
     def poll(self) -> list[Message]:
         """What the writer has said since. One that died is started again, a few times."""
         messages = list(self._messages(timeout=0.0))
-        if self._process.poll() is not None and self._study is not None and self._restarts < MOST_RESTARTS:
-            self._restarts += 1
-            why = (
-                f"the process that writes to MLflow ended with exit code {self._process.returncode}; a new one goes on."
-            )
-            self._start(self._home.study(self._study).writer_log)
-            self._tell({"home": str(self._home.root.absolute()), "study": self._study})
-            messages.append({"state": "restarted", "why": why})
+        if self._process.poll() is not None:
+            messages += self._replace()
         return messages
+
+    def _replace(self) -> Iterator[Message]:
+        assert self._study is not None
+        if self._restarts == MOST_RESTARTS:
+            return
+        self._restarts += 1
+        why = f"the process that writes to MLflow ended with exit code {self._process.returncode}; a new one goes on."
+        self._close()
+        self._start(self._home.study(self._study).writer_log, again=True)
+        self._tell({"home": str(self._home.root.absolute()), "study": self._study})
+        yield {"state": "restarted", "why": why}
 
     def finish(self) -> Iterator[Message]:
         """Say that the outbox is complete, and yield what the writer says until it has ended. The last message has the
         state `done`, or `failed` with the reason why something is left."""
-        self._tell({"end": True})
-        failed = None
-        while self._process.poll() is None:
-            for message in self._messages(timeout=0.2):
-                failed = message if message["state"] == "failed" else failed
+        while True:
+            self._tell({"end": True})
+            failed = False
+            for message in self._until_ended():
+                failed |= message["state"] == "failed"
                 yield message
-        for message in self._messages(timeout=0.0):
-            failed = message if message["state"] == "failed" else failed
-            yield message
-        if failed is None:
-            code = self._process.returncode
-            ended = {"state": "failed", "why": f"the process that writes to MLflow ended with exit code {code}."}
-            yield {"state": "done"} if code == 0 else ended
+            if failed:
+                return
+            if self._process.returncode == 0:
+                yield {"state": "done"}
+                return
+            restarted = list(self._replace())
+            yield from restarted
+            if not restarted:
+                code = self._process.returncode
+                yield {"state": "failed", "why": f"the process that writes to MLflow ended with exit code {code}."}
+                return
+
+    def _until_ended(self) -> Iterator[Message]:
+        while self._process.poll() is None:
+            yield from self._messages(timeout=0.2)
+        yield from self._messages(timeout=0.0)
 
     def _messages(self, *, timeout: float) -> Iterator[Message]:
         assert self._process.stdout is not None
@@ -128,6 +142,9 @@ class WriterProcess:
         if self._process.poll() is None:
             self._process.kill()  # whatever it was writing, the next one writes again
         self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             with suppress(BrokenPipeError):

@@ -16,11 +16,18 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 METRICS = ("accuracy", "macro_f1", "uar")
+CLASS_METRICS = ("precision", "recall", "specificity", "f1")
 
 
 def confusion_matrix(truth: IntArray, predicted: IntArray, classes: int) -> IntArray:
     """(C, C) counts; rows are the true classes, columns the predicted ones."""
     return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+def row_shares(confusion: IntArray) -> FloatArray:
+    """(C, C) each count as a share of its true class; 0 where a class has no samples."""
+    counts = confusion.astype(np.float64)
+    return _ratio(counts, np.broadcast_to(counts.sum(axis=1, keepdims=True), counts.shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,16 +73,34 @@ class Estimate:
 class Scores:
     """Scores of one trial on one part of the data (test or validation).
 
-    by_network: metric name -> (repeats, folds); confusions: (repeats * folds, C, C); per_class: means over networks.
+    by_network: metric name -> (repeats, folds); confusions: (repeats * folds, C, C); classes_by_network: name of a
+    class metric -> (repeats, folds, C).
     """
 
     by_network: Mapping[str, FloatArray]
     confusions: IntArray
-    per_class: ClassMetrics
+    classes_by_network: Mapping[str, FloatArray]
+
+    @property
+    def repeats(self) -> int:
+        return len(self.by_network["accuracy"])
+
+    @property
+    def per_class(self) -> ClassMetrics:
+        """Means over networks."""
+        return ClassMetrics(**{name: values.mean(axis=(0, 1)) for name, values in self.classes_by_network.items()})
+
+    def class_estimate(self, name: str, index: int) -> Estimate:
+        """Mean, spread and n of a class metric of one class."""
+        return estimate(self.classes_by_network[name][:, :, index])
+
+    def class_mean(self, name: str) -> Estimate:
+        """Mean, spread and n of the mean of a class metric over the classes."""
+        return estimate(self.classes_by_network[name].mean(axis=2))
 
     def estimate(self, name: str) -> Estimate:
         """Mean, spread and n of a metric by its name in the sweep file."""
-        return _estimate(self.by_network[name])
+        return estimate(self.by_network[name])
 
     @property
     def accuracy(self) -> Estimate:
@@ -107,16 +132,15 @@ def scores(confusions: Sequence[IntArray], *, repeats: int) -> Scores:
     return Scores(
         by_network={name: np.array([v.value(name) for v in values]).reshape(repeats, -1) for name in METRICS},
         confusions=np.stack(confusions),
-        per_class=ClassMetrics(
-            precision=np.mean([m.precision for m in each], axis=0),
-            recall=np.mean([m.recall for m in each], axis=0),
-            specificity=np.mean([m.specificity for m in each], axis=0),
-            f1=np.mean([m.f1 for m in each], axis=0),
-        ),
+        classes_by_network={
+            name: np.array([getattr(m, name) for m in each]).reshape(repeats, -1, confusions[0].shape[0])
+            for name in CLASS_METRICS
+        },
     )
 
 
-def _estimate(values: FloatArray) -> Estimate:
+def estimate(values: FloatArray) -> Estimate:
+    """Mean, spread and n of a metric's values, (repeats, folds)."""
     by_repeat = values.mean(axis=1)
     spread = float(by_repeat.std(ddof=1)) if len(by_repeat) > 1 else None
     return Estimate(mean=float(by_repeat.mean()), spread=spread, n=values.size)
@@ -145,33 +169,3 @@ def scores_on_validation(result: TrialResult, y: IntArray, classes: int) -> Scor
 def objective_scores(result: TrialResult, y: IntArray, classes: int) -> Scores:
     """What the search optimizes on: validation where there is any, else the test folds (as in the paper)."""
     return scores_on_validation(result, y, classes) or scores_on_test(result, y, classes)
-
-
-@dataclass(frozen=True)
-class RemovalQuality:
-    """How well removal found the samples whose labels are known to be wrong, pooled over networks: removed and planted
-    counts (training side), and the share of each that is both. None where nothing was removed or planted."""
-
-    removed: int
-    planted: int
-    hits: int
-
-    @property
-    def precision(self) -> float | None:
-        return self.hits / self.removed if self.removed else None
-
-    @property
-    def recall(self) -> float | None:
-        return self.hits / self.planted if self.planted else None
-
-
-def removal_quality(result: TrialResult, planted: npt.NDArray[np.bool_]) -> RemovalQuality:
-    """Score the removals of a trial against the planted wrong labels. planted: (N,) of all samples."""
-    removed = hits = total = 0
-    for network in result.networks:
-        gone = [index for removal in network.removals for index in removal.removed]
-        removed += len(gone)
-        hits += int(planted[gone].sum()) if gone else 0
-        outside = np.concatenate([network.test, network.validation])
-        total += int(planted.sum() - planted[outside].sum())
-    return RemovalQuality(removed=removed, planted=total, hits=hits)

@@ -31,18 +31,18 @@ def fer_sweep(*arguments: object, **extra: str) -> Finished:
     )
 
 
-def start(*arguments: object, folder: Path, session: bool = True) -> "Started":
-    return Started([*FER_SWEEP, *map(str, arguments)], folder, session=session)
+def start(*arguments: object, folder: Path, session: bool = True, extra: Mapping[str, str] | None = None) -> "Started":
+    return Started([*FER_SWEEP, *map(str, arguments)], folder, session=session, extra=extra or {})
 
 
 class Started:
     """A command that runs; what it prints is in two files."""
 
-    def __init__(self, command: list[str], folder: Path, *, session: bool) -> None:
+    def __init__(self, command: list[str], folder: Path, *, session: bool, extra: Mapping[str, str]) -> None:
         self._out, self._err = folder / "stdout.txt", folder / "stderr.txt"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                command, stdout=out, stderr=err, env=environment(), start_new_session=session
+                command, stdout=out, stderr=err, env=environment(**extra), start_new_session=session
             )
 
     @property

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_sweep.study.statistics import Comparison, corrected_comparison, holm
+from fer_sweep.study.statistics import Comparison, corrected_comparison, holm, interval_over_repeats
 
 PS = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=12)
 
@@ -75,3 +75,17 @@ def test_holm_does_not_depend_on_the_order_of_the_configurations(ps: list[float]
     shuffled = holm(comparisons([ps[i] for i in order]))
     straight = holm(comparisons(ps))
     assert [c.p_holm for c in shuffled] == [straight[i].p_holm for i in order]
+
+
+def test_the_interval_over_repeats_agrees_with_a_table_of_t() -> None:
+    interval = interval_over_repeats(0.25, 0.03, repeats=9)
+    assert interval is not None
+    assert interval.high - 0.25 == pytest.approx(2.306004 * 0.03 / 3, abs=1e-8)
+    assert 0.25 - interval.low == pytest.approx(interval.high - 0.25)
+
+
+def test_there_is_no_interval_over_fewer_than_three_repeats_or_of_no_value() -> None:
+    assert interval_over_repeats(0.25, 0.03, repeats=2) is None
+    assert interval_over_repeats(0.25, None, repeats=1) is None
+    assert interval_over_repeats(None, None, repeats=5) is None
+    assert interval_over_repeats(0.25, 0.03, repeats=3) is not None

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from fer_sweep.data import Samples
 from fer_sweep.study.rows import TrialRow
 from fer_sweep.training.records import (
     HISTOGRAM_BINS,
@@ -29,6 +30,22 @@ def trial_result(trial: int = 3, *, removals: bool = True) -> TrialResult:
     networks = tuple(_network(i // 2, i % 2, end, removals=removals) for i, end in enumerate(ends))
     reports = tuple(_report(trial, epoch, networks) for epoch in range(0, EPOCHS + 1, LOOK_EVERY))
     return TrialResult(trial=trial, networks=networks, reports=reports, seconds=12.5, device="cpu")
+
+
+CLASS_NAMES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+
+def samples_for(class_names: tuple[str, ...] = CLASS_NAMES) -> Samples:
+    """Samples that the networks of `trial_result` may have been trained on: fold 0 tests on the second half."""
+    n = 2 * TRAIN_SIZE
+    return Samples(
+        x=np.zeros((n, 2), dtype=np.float32),
+        y=np.random.default_rng(0).integers(0, len(class_names), n),
+        person=np.arange(n),
+        ids=tuple(f"sample {i}" for i in range(n)),
+        class_names=class_names,
+        person_names=tuple(f"person {i}" for i in range(n)),
+    )
 
 
 def svm_result(trial: int = 5) -> TrialResult:

@@ -1,6 +1,7 @@
 """Figures of trials on pictures, and the artifacts they become."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from fer_sweep.study.journal import load_result, save_result
 from fer_sweep.study.rows import TrialRow
 from fer_sweep.tracking import figures
 from fer_sweep.tracking.figures import pictures as drawing
+from fer_sweep.tracking.removed_faces import MOST, load_faces, removed_samples, save_faces
 from fer_sweep.tracking.trial_artifacts import write_trial_artifacts
 from fer_sweep.training.records import TrialResult
 from fer_sweep.training.trials import TrialRequest, run_trials
@@ -53,7 +55,10 @@ def size(png: bytes) -> tuple[int, int]:
 def test_a_trial_on_pictures_leaves_its_figures(samples: Samples, result: TrialResult, tmp_path: Path) -> None:
     row = TrialRow(0, "complete", {}, mean=0.5, spread=None, n=2, seconds=1.0)
 
-    write_trial_artifacts(tmp_path, TrialFinished(Trial("search", 0, CONFIG, {}, ""), row, result), samples)
+    save_faces(tmp_path / "faces.npz", result, samples.pictures)
+    faces = load_faces(tmp_path / "faces.npz")
+
+    write_trial_artifacts(tmp_path, TrialFinished(Trial("search", 0, CONFIG, {}, ""), row, result), samples, faces)
 
     names = {file.name for file in tmp_path.iterdir()}
     assert {"activation_maps.png", "grad_cam.png", "removed_gallery.png", "training_curves.png"} <= names
@@ -93,16 +98,33 @@ def test_wrong_predictions_look_different(samples: Samples, result: TrialResult)
 
 
 def test_the_gallery_shows_the_largest_losses_and_grows_with_their_number(
-    samples: Samples, result: TrialResult, monkeypatch: pytest.MonkeyPatch
+    samples: Samples, result: TrialResult, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    gone = drawing._gone(result)
-    assert [one.loss for one in gone] == sorted((one.loss for one in gone), reverse=True)
-    assert {one.sample for one in gone} == {i for n in result.networks for r in n.removals for i in r.removed}
+    removed = removed_samples(result)
+    assert [one.error for one in removed] == sorted((one.error for one in removed), reverse=True)
+    assert {one.sample for one in removed} == {i for n in result.networks for r in n.removals for i in r.removed}
 
-    monkeypatch.setattr(drawing, "MOST", 5)
-    few = size(figures.removed_gallery(result, samples, title="t"))
+    save_faces(tmp_path / "faces.npz", result, samples.pictures)
+    faces = load_faces(tmp_path / "faces.npz")
+    assert set(faces) == {one.sample for one in removed[:MOST]}
+    assert {picture.shape for picture in faces.values()} == {(32, 32, 3)}
+    first = dict(list(faces.items())[:5])
+    few = size(figures.removed_gallery(result, samples, first, title="t"))
     monkeypatch.setattr(drawing, "COLUMNS", 2)
-    narrow = size(figures.removed_gallery(result, samples, title="t"))
+    narrow = size(figures.removed_gallery(result, samples, first, title="t"))
 
     assert narrow[1] > few[1]
     assert narrow[0] < few[0]
+
+
+def test_no_removal_leaves_no_faces_and_unreadable_ones_none(
+    result: TrialResult, samples: Samples, tmp_path: Path
+) -> None:
+    kept = replace(result, networks=tuple(replace(network, removals=()) for network in result.networks))
+    save_faces(tmp_path / "faces.npz", kept, samples.pictures)
+    assert not (tmp_path / "faces.npz").exists()
+
+    (tmp_path / "torn.npz").write_bytes(b"PK\x03\x04 and nothing more")
+
+    assert load_faces(tmp_path / "faces.npz") == {}
+    assert load_faces(tmp_path / "torn.npz") == {}

@@ -127,7 +127,8 @@ def test_a_trial_leaves_its_pictures_and_numbers(tracked: Tracked, tmp_path: Pat
 
     assert artifacts_of(tracked.home, run) == {
         "config.yaml", "confusion.png", "confusion.json", "loss_histograms.png", "loss_histograms.json", "history.npz",
-        "removals.csv", "training_curves.png",
+        "removals.csv", "reliability.png", "training_curves.png", "per_class.csv", "removed_by_class.csv",
+        "removed_by_class.png",
     }  # fmt: skip
     folder = Path(client_of(tracked.home).download_artifacts(run.info.run_id, "", str(tmp_path)))
     result = tracked.finished["search", 1].result

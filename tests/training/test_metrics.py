@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fer_sweep.training.metrics import class_metrics, confusion_matrix, metric_values, scores
+from fer_sweep.training.metrics import class_metrics, confusion_matrix, metric_values, row_shares, scores
 
 
 def test_metrics_of_a_small_table_are_those_of_the_paper() -> None:
@@ -25,6 +25,10 @@ def test_rows_are_true_classes() -> None:
     confusion = confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 3)
 
     assert confusion.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_row_shares_add_up_to_one_except_for_a_class_without_samples() -> None:
+    assert row_shares(np.array([[3, 1], [0, 0]])).tolist() == [[0.75, 0.25], [0.0, 0.0]]
 
 
 def test_a_class_nobody_predicted_counts_as_zero() -> None:

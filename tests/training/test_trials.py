@@ -13,8 +13,9 @@ from fer_sweep.spec.trial import ProtocolConfig, TrialConfig
 from fer_sweep.training import cohort, population
 from fer_sweep.training.fold_data import prepare_fold
 from fer_sweep.training.member import Member
-from fer_sweep.training.metrics import removal_quality, scores_on_test
+from fer_sweep.training.metrics import scores_on_test
 from fer_sweep.training.records import EpochReport, Record, TrialFailure, TrialResult
+from fer_sweep.training.removal_metrics import removal_quality
 from fer_sweep.training.seeds import derive_seed
 from fer_sweep.training.trials import TrialRequest, run_trials
 from tests.training.reference import train_reference

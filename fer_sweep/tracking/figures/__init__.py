@@ -5,6 +5,8 @@ from fer_sweep.tracking.figures.confusion import confusion
 from fer_sweep.tracking.figures.curves import training_curves
 from fer_sweep.tracking.figures.losses import loss_histograms
 from fer_sweep.tracking.figures.pictures import activation_maps, grad_cam, removed_gallery
+from fer_sweep.tracking.figures.reliability import reliability
+from fer_sweep.tracking.figures.removals import removed_by_class
 from fer_sweep.tracking.figures.search import best_so_far, importance, slices
 
 __all__ = [
@@ -14,6 +16,8 @@ __all__ = [
     "grad_cam",
     "importance",
     "loss_histograms",
+    "reliability",
+    "removed_by_class",
     "removed_gallery",
     "slices",
     "training_curves",

@@ -3,13 +3,15 @@
 import io
 import warnings
 from collections.abc import Sequence
+from functools import cache
 
 import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
@@ -22,6 +24,8 @@ SMALL = 8.5
 """Font size (points) of what explains; the rest is matplotlib's 10."""
 
 FloatArray = npt.NDArray[np.float64]
+
+_RULER = RendererAgg(1, 1, 100)  # type: ignore[no-untyped-call]
 
 
 def new_figure(width: float, height: float, *, constrained: bool = True) -> Figure:
@@ -54,8 +58,26 @@ def message(title: str, text: str) -> bytes:
     return png(figure)
 
 
+@cache
+def text_width(text: str, size: float) -> float:
+    """Inches that a line of text takes. size: points."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        width, _, _ = _RULER.get_text_width_height_descent(text, FontProperties(size=size), False)  # type: ignore[no-untyped-call]
+    return float(width / _RULER.dpi)
+
+
+def shortened(text: str, width: float, size: float) -> str:
+    """The text, or as much of its beginning as fits into so many inches, and an ellipsis."""
+    if text_width(text, size) <= width:
+        return text
+    return next(
+        (f"{text[:n].rstrip()}…" for n in range(len(text) - 1, 0, -1) if text_width(f"{text[:n]}…", size) <= width), "…"
+    )
+
+
 def png(figure: Figure) -> bytes:
-    """The figure as PNG of 256 colours."""
+    """The figure as PNG."""
     pixels = io.BytesIO()
     canvas = FigureCanvasAgg(figure)
     with warnings.catch_warnings():
@@ -63,7 +85,7 @@ def png(figure: Figure) -> bytes:
         figure.savefig(pixels, format="rgba")
     image = Image.frombytes("RGBA", canvas.get_width_height(), pixels.getvalue()).convert("RGB")
     buffer = io.BytesIO()
-    image.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(buffer, format="png")
+    image.save(buffer, format="png")  # in all its colours: a palette shows as bands in faces and heat maps
     return buffer.getvalue()
 
 

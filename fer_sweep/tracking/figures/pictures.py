@@ -1,18 +1,21 @@
 """What trials on pictures look like: feature maps, Grad-CAM, and the pictures that were removed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from fer_sweep.data import Samples
+from fer_sweep.data.pictures import Pixels
 from fer_sweep.tracking.figures.canvas import GREY, INK, RED, SMALL, head, new_figure, png
+from fer_sweep.tracking.removed_faces import removed_samples
 from fer_sweep.training.records import Explanation, TrialResult
 
-COLUMNS, MOST = 10, 40
-"""Pictures side by side, and altogether, in the gallery of removed ones."""
+COLUMNS = 10
+"""Pictures side by side in the gallery of removed ones."""
+LONGEST_NAME = 14
+"""Letters of a class name above a picture."""
 CNN_BLOCKS = 3
 
 
@@ -43,29 +46,23 @@ def grad_cam(explanation: Explanation, class_names: Sequence[str], true: npt.NDA
         for axes in grid[:, i]:
             _bare(axes)
             axes.imshow(explanation.pictures[i])
-        grid[1][i].imshow(explanation.grad_cam[i], cmap="inferno", alpha=0.55, vmin=0.0, vmax=1.0)
+        heat = explanation.grad_cam[i]  # where it is cold, the picture stays as it is
+        grid[1][i].imshow(heat, cmap="inferno", alpha=0.75 * heat, vmin=0.0, vmax=1.0)
         right = explanation.predicted[i] == true[i]
-        predicted = class_names[explanation.predicted[i]]
-        grid[0][i].set_title(class_names[true[i]], fontsize=SMALL, color=INK)
+        predicted = _short(class_names[explanation.predicted[i]])
+        grid[0][i].set_title(_short(class_names[true[i]]), fontsize=SMALL, color=INK)
         grid[1][i].set_xlabel(predicted if right else f"✗ {predicted}", fontsize=SMALL, color=INK if right else RED)
     head(figure, title, "above: test picture and its class; below: what speaks for the class that is predicted")
     return png(figure)
 
 
-@dataclass(frozen=True)
-class _Gone:
-    """A removed sample: the first epoch and the loss at which it went, and how many networks removed it."""
-
-    sample: int
-    epoch: int
-    loss: float
-    networks: int
-
-
-def removed_gallery(result: TrialResult, samples: Samples, *, title: str) -> bytes:
-    """PNG of the pictures that outlier removal took away, largest loss first."""
-    gone = _gone(result)
-    shown = gone[:MOST]
+def removed_gallery(
+    result: TrialResult, samples: Samples, faces: Mapping[int, Pixels], *, title: str, error: str = "loss"
+) -> bytes:
+    """PNG of the pictures that outlier removal took away, largest error first. faces: (h, w, 3) of some of them, one at
+    least; error: what the rule looks at."""
+    removed = removed_samples(result)
+    shown = [one for one in removed if one.sample in faces]
     rows = -(-len(shown) // COLUMNS)
     figure = new_figure(1.02 * COLUMNS, 0.7 + 1.62 * rows)
     grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
@@ -73,27 +70,22 @@ def removed_gallery(result: TrialResult, samples: Samples, *, title: str) -> byt
         axes.set_axis_off()
     for axes, one in zip(grid, shown, strict=False):
         _bare(axes)
-        axes.imshow(samples.pictures.face(one.sample))
+        axes.imshow(faces[one.sample])
         wrong = samples.planted is not None and bool(samples.planted[one.sample])
-        axes.set_title(samples.class_names[samples.y[one.sample]] + (" ✗" if wrong else ""), fontsize=SMALL,
+        axes.set_title(_short(samples.class_names[samples.y[one.sample]]) + (" ✗" if wrong else ""), fontsize=SMALL,
                        color=RED if wrong else INK)  # fmt: skip
         axes.set_xlabel(
-            f"loss {one.loss:.2f}, epoch {one.epoch}\n{one.networks} of {_trained_on(result, one.sample)} networks",
+            f"{error} {one.error:.2f}, epoch {one.epoch}\n{one.networks} of {_trained_on(result, one.sample)} networks",
             fontsize=6.5, color=GREY,
         )  # fmt: skip
     known = "" if samples.planted is None else "; ✗: the label is known to be wrong"
-    head(figure, title, f"{len(shown)} of {len(gone)} removed pictures, largest loss at removal first{known}")
+    head(figure, title, f"{len(shown)} of {len(removed)} removed pictures, largest {error} at removal first{known}")
     return png(figure)
 
 
-def _gone(result: TrialResult) -> list[_Gone]:
-    events: dict[int, list[tuple[int, float]]] = {}
-    for network in result.networks:
-        for removal in network.removals:
-            for sample, loss in zip(removal.removed, removal.errors, strict=True):
-                events.setdefault(sample, []).append((removal.epoch, loss))
-    gone = [_Gone(sample, *min(times), len(times)) for sample, times in events.items()]
-    return sorted(gone, key=lambda one: (-one.loss, one.sample))
+def _short(name: str) -> str:
+    """A class name that fits above one picture of a row."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _trained_on(result: TrialResult, sample: int) -> int:
