@@ -7,14 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.sweep_files import ROOT, shortened, write_inputs
+
 BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines() if line.startswith("fer-sweep")]
-SHORT = ["--set", "protocol.repeats=1", "--set", "confirm={top_k: 1, repeats: 2}", "--set", "run_cap=2"]
 
 
 def fer_sweep(arguments: list[str]) -> list[str]:
@@ -22,18 +22,12 @@ def fer_sweep(arguments: list[str]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     folder = tmp_path_factory.mktemp("readme")
-    rows = [
-        f"{label},{person},{label + 0.1 * i},{person - i}" for label in range(3) for person in range(6) for i in (1, 2)
-    ]
-    (folder / "features.csv").write_text("label,person,a,b\n" + "\n".join(rows) + "\n")
-    return {
-        **os.environ,
-        "FER_SWEEP_HOME": str(folder / "home"),
-        "FEATURES": str(folder / "features.csv"),
-        "FER_FACES": str(folder / "faces"),
-    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**write_inputs(folder), "FER_SWEEP_HOME": str(folder / "home")}.items():
+            patch.setenv(name, value)
+        yield {**os.environ, "DRAWN": str(folder / "drawn")}
 
 
 def test_the_readme_has_the_commands_that_are_tested_here() -> None:
@@ -46,20 +40,9 @@ def test_the_readme_has_the_commands_that_are_tested_here() -> None:
 def test_readme_command_works(command: str, environment: dict[str, str]) -> None:
     arguments = shlex.split(command)[1:]
     if arguments[0] in ("run", "plan"):
-        arguments += SHORT
+        arguments += shortened(ROOT / arguments[1])
     if arguments[0] == "data":
-        arguments = [place.replace("faces", environment["FER_FACES"]) for place in arguments]
-    on_faces = any(name in command for name in ("descriptors", "cnn", "resnet"))
-    if on_faces:
-        arguments += ["--set", "train.epochs=2", "--set", "schedule.kind=constant", "--set", "data.face=whole"]
-    if "cnn" in command:
-        arguments += ["--set", "model.input_size=16", "--set", "model.width=4"]
-    if "resnet" in command:  # no weights are downloaded by a test
-        arguments += ["--set", "model.weights=none", "--set", "model.input_size=32"]
-    if arguments[0] == "run" and "quickstart" not in command and not on_faces:  # the paper's workbook is not shipped
-        arguments += ["--set", "data={source: csv, path: '${FEATURES}', label: label, person: person}"]
-        arguments += ["--set", "train.epochs=60", "--set", "removal.rule=none", "--set", "method=random"]
-        arguments += ["--set", "parameters={train.learning_rate: {min: 0.001, max: 0.1}}"]
+        arguments = [place.replace("faces", environment["DRAWN"]) for place in arguments]
 
     done = subprocess.run(
         fer_sweep(arguments), cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
@@ -69,7 +52,7 @@ def test_readme_command_works(command: str, environment: dict[str, str]) -> None
 
 
 def test_readme_serve_command_works(environment: dict[str, str]) -> None:
-    run = fer_sweep(["run", "sweeps/quickstart.yaml", *SHORT])
+    run = fer_sweep(["run", "sweeps/quickstart.yaml", *shortened(ROOT / "sweeps" / "quickstart.yaml")])
     subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, check=True, timeout=120)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -27,6 +27,8 @@ _START_IT = (
     "Start it, correct --tracking-uri (or MLFLOW_TRACKING_URI), leave both out to use the local store, or run with "
     "--offline and send everything later with fer-sweep sync."
 )
+_SQLALCHEMY_ASIDE = "(raised as a result of"
+"""A line above the reason, about SQLAlchemy's own doings."""
 _REFUSALS = {
     "BAD_REQUEST",
     "INVALID_PARAMETER_VALUE",
@@ -55,8 +57,8 @@ def store_errors(uri: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, ImportError, ValueError, OSError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        reason = without_passwords(lines[0])[:300]
+        lines = [line for line in str(error).strip().splitlines() if not line.startswith(_SQLALCHEMY_ASIDE)]
+        reason = without_passwords(lines[0] if lines else type(error).__name__)[:300]
         store = without_passwords(uri)
         if isinstance(error, MlflowException) and error.error_code in _REFUSALS:
             raise TrackingRefused(

@@ -11,7 +11,7 @@ import pytest
 
 from fer_sweep.errors import StudyError
 from fer_sweep.study.home import Home, StudyFiles
-from fer_sweep.study.lock import coordinator_lock
+from fer_sweep.study.lock import coordinator_lock, writer_lock
 
 HOLD = """
 import sys, time
@@ -78,4 +78,19 @@ def test_the_lock_of_a_killed_coordinator_is_free(files: StudyFiles, tmp_path: P
             holder.send_signal(signal.SIGKILL)
             holder.wait()
     with coordinator_lock("tiny", files):
+        pass
+
+
+def test_two_processes_do_not_send_the_same_outbox(files: StudyFiles) -> None:
+    with (
+        writer_lock("tiny", files, timeout=0.0),
+        pytest.raises(StudyError) as refused,
+        writer_lock("tiny", files, timeout=0.1),
+    ):
+        pass
+    assert str(refused.value) == (
+        "another process is sending the outbox of study 'tiny' to MLflow. Wait until it is done, or stop it: what it "
+        "has not sent, the next one sends."
+    )
+    with writer_lock("tiny", files, timeout=0.0):
         pass

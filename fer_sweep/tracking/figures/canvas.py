@@ -68,7 +68,8 @@ def text_width(text: str, size: float) -> float:
 
 
 def shortened(text: str, width: float, size: float) -> str:
-    """The text, or as much of its beginning as fits into so many inches, and an ellipsis."""
+    """The text in one line, or as much of its beginning as fits into so many inches, and an ellipsis."""
+    text = " ".join(text.split())
     if text_width(text, size) <= width:
         return text
     return next(

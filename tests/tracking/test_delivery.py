@@ -1,0 +1,193 @@
+"""The outbox on its way to a real store."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from fer_sweep.errors import TrackingError
+from fer_sweep.study.home import Home
+from fer_sweep.study.study import OpenStudy, run_study
+from fer_sweep.tracking.address import Store, store_of
+from fer_sweep.tracking.delivery import (
+    Damaged,
+    Failing,
+    NothingMore,
+    Progress,
+    Ready,
+    SetAside,
+    Written,
+    deliver,
+    sent_to,
+    unsent,
+)
+from fer_sweep.tracking.recorder import Recorder
+from tests.study.studies import CPU, opened, sweep
+from tests.tracking.studies import children_of, client_of, new_home
+
+ENTRIES = 5  # opened, and twice started and finished
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[OpenStudy]:
+    """Two trials, in the outbox and nowhere else."""
+    home = new_home(tmp_path)
+    with opened(sweep(run_cap=2, resources={"trials_at_once": 1}), home.root) as study:
+        with Recorder(study, provenance={"hostname": "here"}) as recorder, closing(run_study(study, device=CPU)) as run:
+            for event in run:
+                recorder.record(event)
+        yield study
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def store(home: Home) -> Store:
+    return store_of(None, home)
+
+
+def send(study: OpenStudy, store: Store) -> list[Progress]:
+    return list(deliver(study.facts, study.files, store, NothingMore(), patience=0.0))
+
+
+def written(progress: list[Progress]) -> int:
+    return sum(isinstance(one, Written) and one.new for one in progress)
+
+
+def test_everything_is_sent_once(study: OpenStudy, home: Home, store: Store) -> None:
+    assert unsent(study.files, store) == ENTRIES
+
+    first = send(study, store)
+
+    assert isinstance(first[0], Ready)
+    assert written(first) == ENTRIES
+    assert {key: run.info.status for key, run in children_of(home).items()} == {
+        ("search", 0): "FINISHED",
+        ("search", 1): "FINISHED",
+    }
+    assert unsent(study.files, store) == 0
+    assert written(send(study, store)) == 0
+
+
+def test_how_far_the_store_is_need_not_be_known(study: OpenStudy, home: Home, store: Store) -> None:
+    send(study, store)
+    before = {run.info.run_id: run.data.metrics for run in children_of(home).values()}
+    study.files.sent.write_text("{nonsense")
+
+    send(study, store)
+
+    assert {run.info.run_id: run.data.metrics for run in children_of(home).values()} == before
+    assert sent_to(study.files, store) == study.files.outbox.stat().st_size
+
+
+def test_a_run_that_was_deleted_is_written_again(study: OpenStudy, home: Home, store: Store) -> None:
+    send(study, store)
+    deleted = children_of(home)["search", 1]
+    client_of(home).delete_run(deleted.info.run_id)
+
+    send(study, store)
+
+    again = children_of(home)["search", 1]
+    assert again.info.run_id != deleted.info.run_id
+    assert again.data.metrics == deleted.data.metrics
+
+
+def test_another_store_is_given_everything_too(study: OpenStudy, store: Store, tmp_path: Path) -> None:
+    send(study, store)
+    (tmp_path / "other").mkdir()
+    other = store_of(None, new_home(tmp_path / "other"))
+
+    assert written(send(study, other)) == ENTRIES
+    assert set(json.loads(study.files.sent.read_text())) == {store.name, other.name}
+
+
+def test_a_damaged_entry_is_told_and_the_rest_goes_on(study: OpenStudy, home: Home, store: Store) -> None:
+    lines = study.files.outbox.read_bytes().splitlines(keepends=True)
+    lines[1] = b"?" + lines[1][1:]
+    study.files.outbox.write_bytes(b"".join(lines))
+
+    progress = send(study, store)
+
+    assert [one.end for one in progress if isinstance(one, Damaged)] == [len(lines[0] + lines[1])]
+    assert len(children_of(home)) == 2
+
+
+def test_an_entry_that_the_store_refuses_is_set_aside_and_stays_unsent(
+    study: OpenStudy, home: Home, store: Store
+) -> None:
+    with closing(sqlite3.connect(home.mlflow_file)) as database:
+        database.execute(
+            "create trigger moody before insert on tags when new.key = 'fer.trial' and new.value = '0' "
+            "begin select raise(abort, 'not this one'); end"
+        )
+        database.commit()
+
+    progress = list(deliver(study.facts, study.files, store, NothingMore()))
+
+    aside = [one for one in progress if isinstance(one, SetAside)]
+    assert [(one.entry.kind, one.entry.body["number"]) for one in aside] == [("started", 0), ("finished", 0)]
+    assert "refuses: " in aside[0].why
+    assert "not this one" in aside[0].why
+    assert set(children_of(home)) == {("search", 1)}
+    assert unsent(study.files, store) == ENTRIES  # sync tries them again
+
+
+def test_a_store_that_does_not_answer_at_first_ends_it_with_a_word(
+    study: OpenStudy, home: Home, tmp_path: Path
+) -> None:
+    nowhere = store_of(f"sqlite:///{tmp_path}", home)
+
+    with pytest.raises(TrackingError, match="does not answer"):
+        send(study, nowhere)
+
+
+def test_a_store_that_comes_back_is_given_what_has_waited(
+    study: OpenStudy, home: Home, store: Store, tmp_path: Path
+) -> None:
+    shutil.move(home.mlflow_file, tmp_path / "away.db")
+    home.mlflow_file.mkdir()  # a path that no database can be opened at
+    seen: list[Progress] = []
+
+    with closing(
+        deliver(study.facts, study.files, store, NothingMore(), patience=60.0, wait_for_store=True)
+    ) as progress:
+        for one in progress:
+            if isinstance(one, Failing) and home.mlflow_file.is_dir():
+                home.mlflow_file.rmdir()
+                shutil.move(tmp_path / "away.db", home.mlflow_file)
+            seen.append(one)
+
+    assert isinstance(seen[0], Failing)
+    assert written(seen) == ENTRIES
+    assert unsent(study.files, store) == 0
+
+
+def test_a_store_that_stays_away_is_given_up_in_the_end(study: OpenStudy, home: Home, store: Store) -> None:
+    home.mlflow_file.unlink()
+    home.mlflow_file.mkdir()
+
+    with pytest.raises(TrackingError, match=r"mlflow\.db does not answer"):
+        list(deliver(study.facts, study.files, store, NothingMore(), patience=0.3, wait_for_store=True))
+
+    assert unsent(study.files, store) == ENTRIES
+
+
+def test_runs_of_other_hands_in_the_same_experiment_are_left_alone(study: OpenStudy, home: Home, store: Store) -> None:
+    send(study, store)
+    client: MlflowClient = client_of(home)
+    experiment = client.get_experiment_by_name("tiny")
+    assert experiment is not None
+    mine = client.create_run(experiment.experiment_id, run_name="my own")
+    study.files.sent.unlink()
+
+    send(study, store)
+
+    assert client.get_run(mine.info.run_id).info.status == "RUNNING"
