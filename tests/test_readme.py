@@ -33,7 +33,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 def test_the_readme_has_the_commands_that_are_tested_here() -> None:
     verbs = {shlex.split(command)[1] for command in COMMANDS}
 
-    assert verbs == {"validate", "plan", "run", "status", "serve", "data"}
+    assert verbs == {"validate", "plan", "run", "status", "serve", "data", "sync"}
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if " serve" not in c])

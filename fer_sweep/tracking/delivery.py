@@ -6,7 +6,7 @@ what a lost answer left behind is found by its tags.
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -101,7 +101,7 @@ def deliver(
     *,
     patience: float = PATIENCE,
     wait_for_store: bool = False,
-) -> Iterator[Progress]:
+) -> Generator[Progress]:
     """Write the outbox to the store until the source has ended and all is written. The caller holds the writer's lock.
 
     Raises TrackingError if the store does not answer at first (unless told to wait for it), or for `patience` seconds

@@ -51,7 +51,7 @@ def test_validate_loads_no_heavy_library() -> None:
 def test_help_names_the_verbs_and_exit_codes() -> None:
     text = invoke("--help").stdout
 
-    for verb in ("run", "plan", "validate", "schema", "status", "serve"):
+    for verb in ("run", "plan", "validate", "schema", "status", "serve", "sync"):
         assert f"\n  {verb} " in text
     assert "130 interrupted" in text
     assert invoke("--version").stdout == f"fer-sweep {__version__}\n"

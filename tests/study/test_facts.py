@@ -22,7 +22,7 @@ def test_facts_come_back_as_they_were_but_for_the_features(tmp_path: Path) -> No
         assert facts.spec == spec
         assert facts.split.hash == study.split.hash
         assert facts.fingerprint == samples.fingerprint
-    assert facts.samples.x.shape == (60, 0)
+    assert facts.samples.features.shape == (60, 0)
     for name in ("ids", "class_names", "person_names", "warnings"):
         assert getattr(facts.samples, name) == getattr(samples, name)
     for name in ("y", "person", "planted"):

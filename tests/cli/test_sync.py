@@ -1,0 +1,71 @@
+"""What has been waiting is sent."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from fer_sweep.cli.app import app
+from fer_sweep.errors import StudyError, TrackingError
+from fer_sweep.study.home import Home
+from fer_sweep.study.lock import writer_lock
+from tests.tracking.studies import children_of, metric_rows, new_home, write_tiny
+
+SHORT = ["--set", "run_cap=2", "--set", "train.epochs=6", "--set", "protocol.repeats=1", "--set", "removal.rule=none",
+         "--set", "parameters={train.learning_rate: {min: 0.001, max: 0.1}}"]  # fmt: skip
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A study that was run without MLflow."""
+    home = new_home(tmp_path)
+    done = invoke("run", write_tiny(tmp_path), "--home", home.root, "--offline", *SHORT)
+    assert done.exit_code == 0, done.output
+    assert metric_rows(home) == 0
+    return home
+
+
+def test_what_was_run_offline_is_sent_and_then_there_is_nothing_left(home: Home) -> None:
+    sent = invoke("sync", "--home", home.root)
+
+    assert sent.exit_code == 0, sent.output
+    assert "tiny: 6 entries written to sqlite:///" in sent.stdout
+    assert set(children_of(home)) == {("search", 0), ("search", 1)}
+    rows = metric_rows(home)
+    assert rows > 0
+    assert "has everything already" in invoke("sync", "tiny", "--home", home.root).stdout
+    assert metric_rows(home) == rows
+
+
+def test_a_script_reads_json_and_damage_is_told(home: Home) -> None:
+    outbox = home.study("tiny").outbox
+    lines = outbox.read_bytes().splitlines(keepends=True)
+    outbox.write_bytes(b"".join([lines[0], b"?" + lines[1][1:], *lines[2:]]))
+
+    sent = invoke("sync", "--home", home.root, "--json")
+
+    assert json.loads(sent.stdout) == [{"study": "tiny", "written": 5, "left": 0, "problem": ""}]
+    assert "warning: a damaged entry in the outbox of tiny is passed over" in sent.stderr
+
+
+def test_an_unknown_study_and_an_empty_home_are_told(home: Home, tmp_path: Path) -> None:
+    unknown = invoke("sync", "tinny", "--home", home.root).exception
+    assert isinstance(unknown, StudyError)
+    assert str(unknown) == f"no study is called 'tinny' in {home.root}. Known studies: tiny."
+
+    empty = invoke("sync", "--home", tmp_path / "empty")
+    assert empty.stdout == f"No studies in {tmp_path / 'empty'} yet, so there is nothing to send.\n"
+
+
+def test_a_study_that_is_being_sent_by_another_process_is_left_to_it(home: Home) -> None:
+    with writer_lock("tiny", home.study("tiny"), timeout=0.0):
+        sent = invoke("sync", "--home", home.root)
+
+    assert isinstance(sent.exception, TrackingError)
+    assert str(sent.exception) == "not everything could be sent of: tiny. Run fer-sweep sync again."
+    assert "tiny: 0 entries written, 6 left: another process is sending the outbox" in sent.stdout
