@@ -2,41 +2,28 @@
 
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import (
-    ResNet,
-    ResNet18_Weights,
-    ResNet50_Weights,
-    ResNet101_Weights,
-    resnet18,
-    resnet50,
-    resnet101,
-)
 
 from fer_sweep.errors import DataError
 from fer_sweep.spec.models import ResnetModel
 
+if TYPE_CHECKING:
+    from torchvision.models import ResNet
+
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, which the weights were trained with; pixels in [0, 1]."""
 
-_ARCHITECTURES: dict[int, Any] = {
-    18: (resnet18, ResNet18_Weights.IMAGENET1K_V1),
-    50: (resnet50, ResNet50_Weights.IMAGENET1K_V1),
-    101: (resnet101, ResNet101_Weights.IMAGENET1K_V1),
-}
-"""IMAGENET1K_V1 are the weights of the paper's time (2021)."""
 
-
-def build_resnet(config: ResnetModel, *, classes: int, seed: int) -> ResNet:
+def build_resnet(config: ResnetModel, *, classes: int, seed: int) -> "ResNet":
     """The whole network with a new `fc` layer of C outputs; what no weights are loaded for is drawn from `seed`.
 
     Raises DataError if the weights cannot be had or do not fit.
     """
-    build, _ = _ARCHITECTURES[config.depth]
+    build, _ = _architecture(config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network: ResNet = build(weights=None)
@@ -63,12 +50,23 @@ def load_weights(config: ResnetModel) -> dict[str, Tensor] | None:
     """
     if config.weights == "none":
         return None
-    _, enum = _ARCHITECTURES[config.depth]
+    _, enum = _architecture(config)
     state = _imagenet(config, enum) if config.weights == "imagenet" else _from_file(config.weights)
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     state = {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
     _check_fit(config, state)
     return state
+
+
+def _architecture(config: ResnetModel) -> tuple[Any, Any]:
+    """What builds it, and its weights of the paper's time (2021)."""
+    from torchvision import models  # takes as long to load as torch itself, and few studies want it
+
+    return {
+        18: (models.resnet18, models.ResNet18_Weights.IMAGENET1K_V1),
+        50: (models.resnet50, models.ResNet50_Weights.IMAGENET1K_V1),
+        101: (models.resnet101, models.ResNet101_Weights.IMAGENET1K_V1),
+    }[config.depth]
 
 
 def _imagenet(config: ResnetModel, enum: Any) -> dict[str, Tensor]:
@@ -109,7 +107,7 @@ def _from_file(path: str) -> dict[str, Tensor]:
 
 
 def _check_fit(config: ResnetModel, state: dict[str, Tensor]) -> None:
-    build, _ = _ARCHITECTURES[config.depth]
+    build, _ = _architecture(config)
     with torch.device("meta"):
         expected = {k: v.shape for k, v in build(weights=None).state_dict().items() if not k.startswith("fc.")}
     found = {name: tensor.shape for name, tensor in state.items()}

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def interval_over_repeats(mean: float | None, spread: float | None, *, repeats: 
     """The t interval of a mean over repeats whose standard deviation is `spread`; None with fewer than 3 of them."""
     if mean is None or spread is None or repeats < FEWEST_REPEATS:
         return None
-    half = float(stats.t.ppf(0.975, df=repeats - 1)) * spread / math.sqrt(repeats)
+    half = float(special.stdtrit(repeats - 1, 0.975)) * spread / math.sqrt(repeats)
     return Interval(mean - half, mean + half)
 
 
@@ -63,8 +63,8 @@ def corrected_comparison(differences: npt.NDArray[np.float64], *, test_to_train:
     if error == 0.0:  # every fold agrees to the last digit: the same predictions, or a constant shift
         p = 1.0 if mean == 0.0 else 0.0
         return Comparison(mean, mean, mean, p, p, 0.0, n)
-    p = float(2.0 * stats.t.sf(abs(mean) / error, df=n - 1))
-    half = float(stats.t.ppf(0.975, df=n - 1)) * error
+    p = float(2.0 * special.stdtr(n - 1, -abs(mean) / error))
+    half = float(special.stdtrit(n - 1, 0.975)) * error
     return Comparison(mean, mean - half, mean + half, p, p, math.sqrt(variance), n)
 
 
