@@ -7,7 +7,7 @@ CK+ (Lucey et al. 2010), JAFFE (Lyons et al. 1998), RAF-DB (Li et al. 2017).
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fer_sweep.data.labels import expression_of
@@ -29,7 +29,8 @@ _JAFFE_LABELS = dict(
     )
 )
 _RAF_LABELS = dict(enumerate(["Surprise", "Fear", "Disgust", "Happy", "Sad", "Angry", "Neutral"], start=1))
-_CK_LABELS = {0: "Neutral", 1: "Angry", 3: "Disgust", 4: "Fear", 5: "Happy", 6: "Sad", 7: "Surprise"}  # 2 is contempt
+_CK_LABELS = {0: "Neutral", 1: "Angry", 3: "Disgust", 4: "Fear", 5: "Happy", 6: "Sad", 7: "Surprise"}
+_CK_CONTEMPT = 2
 _CK_LAST = 3
 """Frames at the end of a CK+ sequence that show its label, as is customary; the first shows a neutral face."""
 
@@ -62,7 +63,18 @@ def recognize(root: Path, labels: Sequence[str] | None) -> Layout:
         return _raf(root)
     if (root / "Emotion").is_dir() and (images := sorted(root.glob("*cohn-kanade-images"))):
         return _ck(root, images[0])
-    files = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()]
+    named = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()]
+    files = [path for path in named if not _hidden(path, root)]
+    layout = _by_names(root, files, labels)
+    if len(files) == len(named):
+        return layout
+    example = next(path for path in named if _hidden(path, root)).relative_to(root).as_posix()
+    hidden = f"{len(named) - len(files)} hidden files with names of pictures are ignored, such as {example}."
+    return replace(layout, warnings=(*layout.warnings, hidden))
+
+
+def _by_names(root: Path, files: Sequence[Path], labels: Sequence[str] | None) -> Layout:
+    """The layout of a folder whose files' labels stand in the names of folders or files."""
     if not files:
         raise DataError(
             f"data.path: {root} holds no picture files ({', '.join(sorted(PICTURE_SUFFIXES))}). Name a folder with one "
@@ -74,6 +86,11 @@ def recognize(root: Path, labels: Sequence[str] | None) -> Layout:
     if jaffe:
         return Layout("JAFFE", tuple(jaffe), _ignored(root, files, jaffe))
     return _foreign_folders(root, files, labels)
+
+
+def _hidden(path: Path, root: Path) -> bool:
+    """Whether a file belongs to an operating system or program: `._x.png` holds macOS's attributes of x.png."""
+    return any(name.startswith(".") or name == "__MACOSX" for name in path.relative_to(root).parts)
 
 
 def _class_of(path: Path, root: Path) -> str | None:
@@ -106,7 +123,7 @@ def _foreign_folders(root: Path, files: Sequence[Path], labels: Sequence[str] | 
         )
     names = sorted({path.parent.name for path in inside})
     label_of = {name: name for name in names}
-    if all(name.isdigit() for name in names):
+    if all(name.isdecimal() for name in names):
         names.sort(key=int)
         if labels is None or len(labels) != len(names):
             given = "data.labels is not given" if labels is None else f"data.labels names {len(labels)} classes"
@@ -132,16 +149,24 @@ def _ignored(root: Path, files: Sequence[Path], used: Sequence[Labelled]) -> tup
 def _raf(root: Path) -> Layout:
     folder = next((f for f in (root / "Image" / "aligned", root / "Image" / "original") if f.is_dir()), None)
     if folder is None:
-        raise DataError(f"data.path: {root} looks like RAF-DB, but has neither Image/aligned nor Image/original.")
-    return Layout("RAF-DB", tuple(_raf_pictures(root / "EmoLabel" / "list_patition_label.txt", folder)))
+        raise DataError(
+            f"data.path: {root} looks like RAF-DB, but has neither Image/aligned nor Image/original. Unpack "
+            "aligned.zip or original.zip there."
+        )
+    listing = root / "EmoLabel" / "list_patition_label.txt"
+    pictures = tuple(_raf_pictures(listing, folder))
+    if not pictures:
+        raise DataError(f"{listing} lists no pictures. It has lines such as `train_00001.jpg 5`; unpack it again.")
+    return Layout("RAF-DB", pictures)
 
 
 def _raf_pictures(listing: Path, folder: Path) -> Iterator[Labelled]:
-    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_label_text(listing).splitlines(), start=1):
         match = re.fullmatch(r"((train|test)_\w+)(\.\w+)\s+([1-7])", line.strip())
         if match is None and line.strip():
             raise DataError(
-                f"{listing}, line {number}: {line!r} is not of the form `train_00001.jpg 5` with a label 1..7."
+                f"{listing}, line {number}: {line!r} is not of the form `train_00001.jpg 5` with a label 1..7. Correct "
+                "or remove the line."
             )
         if match is not None:
             aligned, plain = folder / f"{match[1]}_aligned{match[3]}", folder / f"{match[1]}{match[3]}"
@@ -150,18 +175,54 @@ def _raf_pictures(listing: Path, folder: Path) -> Iterator[Labelled]:
 
 
 def _ck(root: Path, images: Path) -> Layout:
+    files = [f for f in sorted((root / "Emotion").glob("*/*/*_emotion.txt")) if not _hidden(f, root)]
+    if not files:
+        raise DataError(
+            f"data.path: {root} looks like CK+, but {root / 'Emotion'} has no file <subject>/<sequence>/*_emotion.txt. "
+            "Unpack Emotion_labels.zip there."
+        )
     pictures: list[Labelled] = []
     contempt = 0
-    for file in sorted((root / "Emotion").glob("*/*/*_emotion.txt")):
+    for file in files:
         subject, sequence = file.parts[-3:-1]
-        code = int(float(file.read_text(encoding="ascii").strip()))
-        frames = [p for p in sorted((images / subject / sequence).glob("*")) if p.suffix.lower() in PICTURE_SUFFIXES]
-        if code not in _CK_LABELS:
+        code = _ck_code(file)
+        if code == _CK_CONTEMPT:
             contempt += 1
             continue
+        place = images / subject / sequence
+        found = (p for p in sorted(place.glob("*")) if p.suffix.lower() in PICTURE_SUFFIXES)
+        frames = [path for path in found if not _hidden(path, root)]
         if not frames:
-            raise DataError(f"{file} labels the sequence {subject}/{sequence}, which has no pictures in {images}.")
-        pictures += [Labelled(frame, _CK_LABELS[code], subject) for frame in frames[-_CK_LAST:]]
-        pictures.append(Labelled(frames[0], "Neutral", subject))
+            raise DataError(
+                f"{file} labels the sequence {subject}/{sequence}, which has no pictures in {images}. Unpack them "
+                "there, or remove the label."
+            )
+        first, rest = frames[:1], frames[1:]  # a single frame shows its label
+        pictures += [Labelled(frame, _CK_LABELS[code], subject) for frame in (rest or first)[-_CK_LAST:]]
+        pictures += [Labelled(frame, "Neutral", subject) for frame in first if rest]
     warning = f"{contempt} sequences labelled contempt are left out: it is not one of the seven expressions."
     return Layout("CK+", tuple(pictures), (warning,) if contempt else ())
+
+
+def _ck_code(file: Path) -> int:
+    """The emotion's number in a label file of CK+, which writes `   3.0000000e+00`."""
+    text = _label_text(file).strip()
+    try:
+        code = float(text)
+    except ValueError:
+        code = -1.0
+    if code not in (*_CK_LABELS, _CK_CONTEMPT):
+        meaning = ", ".join(
+            f"{number} {name}" for number, name in sorted({**_CK_LABELS, _CK_CONTEMPT: "contempt"}.items())
+        )
+        raise DataError(f"{file}: {text[:40]!r} is not one of {meaning}. Correct the file, or remove it.")
+    return int(code)
+
+
+def _label_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file} is no text: byte {error.start} is not UTF-8. Unpack it again, or remove it.") from None
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror}. Check its permissions.") from error

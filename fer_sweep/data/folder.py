@@ -10,12 +10,12 @@ import numpy as np
 
 from fer_sweep.data.cache import Cache
 from fer_sweep.data.conventions import TEST, VALIDATION, Labelled, recognize
-from fer_sweep.data.decoding import examine
+from fer_sweep.data.examination import verdicts_on
 from fer_sweep.data.labels import encode_labels
 from fer_sweep.data.manifest import read_manifest
 from fer_sweep.data.persons import persons_of
-from fer_sweep.data.pictures import Pictures, digest_of, each, whole_boxes
-from fer_sweep.data.samples import IntArray, Samples
+from fer_sweep.data.pictures import Pictures, whole_boxes
+from fer_sweep.data.samples import NO_PART, IntArray, Samples
 from fer_sweep.errors import DataError
 from fer_sweep.spec.data import FolderData
 
@@ -35,8 +35,8 @@ class Survey:
     warnings: tuple[str, ...]
 
 
-def survey_folder(config: FolderData) -> Survey:
-    """Look at every picture file that `config` means: decode it and take its content's hash.
+def survey_folder(config: FolderData, cache: Cache | None) -> Survey:
+    """Look at every picture file that `config` means. Which ones are readable is remembered by `cache`.
 
     Raises DataError if there is no such folder, no layout fits it, or a manifest is wrong.
     """
@@ -50,38 +50,35 @@ def survey_folder(config: FolderData) -> Survey:
     layout = recognize(root, config.labels) if config.manifest is None else read_manifest(config.manifest, root)
     listed = sorted(layout.pictures, key=lambda picture: picture.path.as_posix())
 
-    def look(i: int) -> tuple[str, tuple[int, int] | str]:
-        try:
-            content = listed[i].path.read_bytes()
-        except OSError as error:
-            return "", f"cannot be read: {error.strerror}"
-        return digest_of(content), examine(content)
-
-    seen = each(look, range(len(listed)))
-    good = [i for i, (_, found) in enumerate(seen) if not isinstance(found, str)]
+    verdicts = verdicts_on([picture.path for picture in listed], cache)
+    good = [i for i, verdict in enumerate(verdicts) if not verdict.reason]
     return Survey(
         root=root,
         layout=layout.name,
         pictures=tuple(listed[i] for i in good),
-        digests=tuple(seen[i][0] for i in good),
-        sizes=tuple(found for _, found in seen if not isinstance(found, str)),
+        digests=tuple(verdicts[i].digest for i in good),
+        sizes=tuple(verdicts[i].size for i in good),
         unreadable=tuple(
-            (picture.path.relative_to(root).as_posix(), found)
-            for picture, (_, found) in zip(listed, seen, strict=True)
-            if isinstance(found, str)
+            (picture.path.relative_to(root).as_posix(), verdict.reason)
+            for picture, verdict in zip(listed, verdicts, strict=True)
+            if verdict.reason
         ),
         warnings=layout.warnings,
     )
 
 
 def load_folder_samples(config: FolderData, cache: Cache | None) -> Samples:
+    """The readable pictures of a folder; raises DataError as `survey_folder` and `surveyed_samples` do."""
+    return surveyed_samples(survey_folder(config, cache), config, cache)
+
+
+def surveyed_samples(survey: Survey, config: FolderData, cache: Cache | None) -> Samples:
     """The readable pictures of a folder in the order of their paths, which are their ids.
 
     Persons are those that layout, manifest or `person` name; a picture without one is its own person. Parts are the
     official ones, where training and test pictures (or, lacking those, validation pictures) are labelled.
     Raises DataError if nothing can be read, or, with `on_bad_file: error`, if anything cannot.
     """
-    survey = survey_folder(config)
     named = [f"{path} ({reason})" for path, reason in survey.unreadable]
     if named and config.on_bad_file == "error":
         raise DataError(
@@ -89,7 +86,8 @@ def load_folder_samples(config: FolderData, cache: Cache | None) -> Samples:
             "repair them, or use data.on_bad_file: skip."
         )
     if not survey.pictures:
-        raise DataError(f"data.path: {config.path} has no readable picture: {_first(named)}.")
+        why = _first(named) or f"it is taken for {survey.layout}, which labels none of its files"
+        raise DataError(f"data.path: {config.path} has no readable picture: {why}.")
     ids = tuple(picture.path.relative_to(survey.root).as_posix() for picture in survey.pictures)
     persons, person_warnings = person_names(survey, config.person)
     y, class_names = encode_labels([picture.label for picture in survey.pictures])
@@ -110,12 +108,19 @@ def load_folder_samples(config: FolderData, cache: Cache | None) -> Samples:
 def person_names(survey: Survey, pattern: str | None) -> tuple[list[str], tuple[str, ...]]:
     """The person of every picture, and what should be known about them.
 
-    Raises DataError if `pattern` is no regular expression with a group `person`, or fits no file.
+    Raises DataError if `pattern` is no regular expression with a group `person`, or does not fit every file.
     """
     ids = [picture.path.relative_to(survey.root).as_posix() for picture in survey.pictures]
     found = persons_of(ids, None if pattern is None else _compiled(pattern))
-    if pattern is not None and not any(found):
-        raise DataError(f"data.person: {pattern!r} fits none of the {len(ids)} pictures, such as {ids[0]!r}.")
+    unfit = [repr(path) for path, name in zip(ids, found, strict=True) if not name]
+    if pattern is not None and len(unfit) == len(ids):
+        raise DataError(f"data.person: {pattern!r} fits none of the {len(ids)} pictures, such as {unfit[0]}.")
+    if pattern is not None and unfit:
+        raise DataError(
+            f"data.person: {pattern!r} names a person in {len(ids) - len(unfit)} of {len(ids)} pictures, but not in "
+            f"{_first(unfit)}. Make it fit all paths, remove the files that do not belong here, or give a "
+            "data.manifest with a person column."
+        )
     # what a file says itself comes first, unless the user has said how to read it
     both = [p.person or name if pattern is None else name for p, name in zip(survey.pictures, found, strict=True)]
     alone = sum(name is None for name in both)
@@ -157,10 +162,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _official(pictures: Sequence[Labelled]) -> IntArray | None:
-    parts = [picture.part for picture in pictures]
-    if None in parts or len(set(parts)) < 2:
+    """(N,) official part of every picture, NO_PART where it has none; None if there are not two parts or more."""
+    official = np.array([NO_PART if picture.part is None else picture.part for picture in pictures], dtype=np.int64)
+    if len(set(official.tolist()) - {NO_PART}) < 2:
         return None
-    official = np.array(parts, dtype=np.int64)
     if TEST not in official:  # SFEW 2.0's test part has no labels; its validation part is what people test on
         official[official == VALIDATION] = TEST
     return official

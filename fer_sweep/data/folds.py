@@ -9,7 +9,7 @@ import numpy as np
 
 from fer_sweep.data.balance import balanced_parts
 from fer_sweep.data.cells import Matrix
-from fer_sweep.data.samples import BoolArray, IntArray, Samples
+from fer_sweep.data.samples import NO_PART, BoolArray, IntArray, Samples
 from fer_sweep.errors import DataError
 from fer_sweep.spec.trial import ProtocolConfig
 
@@ -112,6 +112,13 @@ def _official(samples: Samples, protocol: ProtocolConfig, seed: int, repeat: int
         raise DataError(
             "protocol.split: official needs data that come divided into training and test pictures (Train and Val "
             "folders, FER-2013's Usage, a manifest's part), but these do not. Use protocol.split: person."
+        )
+    if len(outside := np.flatnonzero(samples.part == NO_PART)):
+        named = ", ".join(samples.ids[i] for i in outside[:3]) + (", ..." if len(outside) > 3 else "")
+        raise DataError(
+            f"protocol.split: official, but {len(outside)} of {len(samples)} samples belong to no official part: "
+            f"{named}. Move them into the folder of a part, remove them, or name their part in a data.manifest; or use "
+            "protocol.split: person."
         )
     train, validation, test = (np.flatnonzero(samples.part == part) for part in range(3))
     for name, side in (("training", train), ("test", test)):

@@ -9,7 +9,7 @@ import numpy as np
 from fer_sweep.data.cache import Cache
 from fer_sweep.data.faces import find_faces
 from fer_sweep.data.fer2013 import load_fer2013_samples
-from fer_sweep.data.folder import load_folder_samples, survey_folder
+from fer_sweep.data.folder import survey_folder, surveyed_samples
 from fer_sweep.data.samples import Samples
 from fer_sweep.spec.data import Fer2013Data, FolderData
 
@@ -43,8 +43,8 @@ class Inspection:
 def inspect(config: FolderData | Fer2013Data, cache: Cache | None, *, faces: bool) -> tuple[Inspection, Samples]:
     """Look at everything that `config` means, and for faces if asked to. Raises DataError as loading it does."""
     if isinstance(config, FolderData):
-        survey = survey_folder(config)
-        samples, layout, unreadable = load_folder_samples(config, cache), survey.layout, survey.unreadable
+        survey = survey_folder(config, cache)
+        samples, layout, unreadable = surveyed_samples(survey, config, cache), survey.layout, survey.unreadable
     else:
         samples, layout, unreadable = load_fer2013_samples(config, cache), "FER-2013", ()
     found = int(find_faces(samples.pictures)[:, 0].sum()) if faces else None

@@ -13,6 +13,9 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
+NO_PART = -1
+"""Of a sample that its data set's authors put neither into training nor into validation or test."""
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -25,7 +28,8 @@ class Samples:
     class_names: C names, index = class
     person_names: name of each person index
     planted:     (N,) bool, True where the label is known to be wrong; None when that is not known
-    part:        (N,) 0 training, 1 validation, 2 test, as the data set's authors divide it; None when they do not
+    part:        (N,) 0 training, 1 validation, 2 test, as the data set's authors divide it, NO_PART where they do not;
+                 None when they divide nothing
     warnings:    what the reader of results should know about this data, one sentence each
     """
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer_sweep.data.cells import Matrix, apply_missing_rule, extreme_values, feature_row, is_missing
-from fer_sweep.data.files import read_data_file
+from fer_sweep.data.files import read_text_file
 from fer_sweep.data.labels import encode_labels
 from fer_sweep.data.samples import Samples
 from fer_sweep.errors import DataError
@@ -75,7 +75,7 @@ def load_csv_samples(config: CsvData) -> Samples:
 
 
 def _read(config: CsvData) -> _Table:
-    text = _decode(read_data_file(config.path), config.path)
+    text = read_text_file(config.path)
     delimiter = _delimiter(text, config.label)
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
@@ -98,14 +98,6 @@ def _read(config: CsvData) -> _Table:
                 "Complete the row, or quote cells that contain the delimiter."
             )
     return _Table(header, [number for number, _ in rest], [cells for _, cells in rest])
-
-
-def _decode(content: bytes, path: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = content[: error.start].count(b"\n") + 1
-        raise DataError(f"{path} is not UTF-8: byte {content[error.start]:#04x} in row {row}. Save as UTF-8.") from None
 
 
 def _delimiter(text: str, label: str) -> str:

@@ -121,9 +121,9 @@ def test_the_cache_is_shown_and_cleared(faces: Path, tmp_path: Path) -> None:
     assert "nothing is kept" in invoke("cache", "--home", str(tmp_path)).stdout
     invoke("inspect", str(faces), "--home", str(tmp_path))
 
-    assert [entry["kind"] for entry in as_json("cache", "--home", str(tmp_path))["entries"]] == ["faces"]
+    assert [entry["kind"] for entry in as_json("cache", "--home", str(tmp_path))["entries"]] == ["faces", "verdicts"]
     assert "faces" in invoke("cache", "--home", str(tmp_path)).stdout
-    assert "1 array deleted, 0.1 MB freed" in invoke("cache", "--clear", "--home", str(tmp_path)).stdout
+    assert "2 arrays deleted, 0.1 MB freed" in invoke("cache", "--clear", "--home", str(tmp_path)).stdout
     assert as_json("cache", "--home", str(tmp_path))["bytes"] == 0
 
 

@@ -1,5 +1,7 @@
 """Every kind of picture file becomes upright RGB, and a bad one becomes a reason."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,60 @@ def test_sixteen_bits_are_scaled_to_eight(tmp_path: Path) -> None:
     file = saved(tmp_path / "deep.png", Image.fromarray(GREY.astype(np.uint16) * 257))
 
     np.testing.assert_array_equal(decode(file)[:, :, 0], GREY)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff", "pgm"])
+def test_a_dark_picture_of_sixteen_bits_stays_dark(tmp_path: Path, suffix: str) -> None:
+    dark = np.array([[0, 128, 255, 257, 2570, 65535]], dtype=np.uint16)
+    darker = np.minimum(dark, 255)
+
+    for number, values in enumerate((dark, darker)):
+        shown = decode(saved(tmp_path / f"{number}.{suffix}", Image.fromarray(values)))
+        assert shown[0, :, 0].tolist() == np.rint(values[0] / 257).tolist()
+
+
+def test_floats_are_shares_of_one(tmp_path: Path) -> None:
+    file = saved(tmp_path / "float.tiff", Image.fromarray(np.array([[0.0, 0.2, 1.0]], dtype=np.float32)))
+
+    assert decode(file)[0, :, 0].tolist() == [0, 51, 255]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (np.array([[0.0, 200.0]], dtype=np.float32), "floats beyond 0 to 1"),
+        (np.array([[0.0, np.nan]], dtype=np.float32), "floats beyond 0 to 1"),
+        (np.array([[0, 200]], dtype=np.int32), "integers of 32 bits"),
+    ],
+)
+def test_grey_values_of_unknown_white_are_a_reason(tmp_path: Path, values: Any, reason: str) -> None:
+    content = saved(tmp_path / "unknown.tiff", Image.fromarray(values)).read_bytes()
+
+    assert examine(content) == f"its grey values are {reason}, whose white is not known; save 8 or 16 bits"
+
+
+def test_libraries_say_nothing_about_damaged_files(tmp_path: Path) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8))
+    for name in ("tiff_lzw", "tiff_deflate", "jpeg"):
+        content = bytearray(saved(tmp_path / f"{name}.tiff", noise, compression=name).read_bytes())
+        (tmp_path / f"{name}-half.tiff").write_bytes(content[: len(content) // 2])
+        content[8:60] = b"\7" * 52
+        (tmp_path / f"{name}.tiff").write_bytes(content)
+    code = """
+import sys, pathlib
+from fer_sweep.data.decoding import examine
+for file in sys.argv[1:]:
+    print(examine(pathlib.Path(file).read_bytes()))
+"""
+
+    files = sorted(str(file) for file in tmp_path.iterdir())
+    said = subprocess.run([sys.executable, "-c", code, *files], capture_output=True, text=True, check=True)
+
+    reasons = said.stdout.splitlines()
+    assert len(reasons) == 6
+    assert all(reason.startswith(("broken: ", "not a picture")) for reason in reasons)
+    assert "broken: decoder error -2" in reasons
+    assert said.stderr == ""
 
 
 def test_transparency_becomes_white(tmp_path: Path) -> None:

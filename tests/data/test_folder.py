@@ -1,45 +1,17 @@
 """`source: folder`: layouts, labels, persons, official parts, bad files."""
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from fer_sweep.data import Samples, load_samples
+from fer_sweep.data import make_split
 from fer_sweep.data.labels import EXPRESSIONS
 from fer_sweep.errors import DataError
-from fer_sweep.spec.data import FolderData
+from fer_sweep.spec.trial import ProtocolConfig
+from tests.data.picture_folders import labels, load, persons, picture, pictures
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "faces"
-
-
-def picture(path: Path, seed: int | None = None) -> None:
-    """A small picture file, each with its own content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(abs(hash(str(path))) if seed is None else seed)
-    Image.fromarray(rng.integers(0, 256, (10, 12, 3)).astype(np.uint8)).save(path)
-
-
-def pictures(root: Path, names: Sequence[str]) -> Path:
-    for name in names:
-        picture(root / name)
-    return root
-
-
-def load(root: Path, **settings: Any) -> Samples:
-    return load_samples(FolderData(source="folder", path=str(root), **settings))
-
-
-def labels(samples: Samples) -> dict[str, str]:
-    return {name: samples.class_names[c] for name, c in zip(samples.ids, samples.y, strict=True)}
-
-
-def persons(samples: Samples) -> list[str]:
-    return [samples.person_names[p] for p in samples.person]
 
 
 def test_folders_name_expressions_in_any_case_and_spelling(tmp_path: Path) -> None:
@@ -88,6 +60,25 @@ def test_a_pattern_says_who_is_in_a_picture(tmp_path: Path) -> None:
         load(root, person="(?P<person>zzz)")
 
 
+@pytest.mark.parametrize("pattern", [r"x-(?P<person>[a-c])", r"x-(?P<person>[a-c])?"])
+def test_a_pattern_that_fits_some_files_only_is_refused(tmp_path: Path, pattern: str) -> None:
+    names = [f"x-{who}-1.png" for who in "abcdefghi"]
+    root = pictures(tmp_path, [f"{c}/{name}" for c in ("fear", "happy") for name in names])
+
+    with pytest.raises(DataError) as caught:
+        load(root, person=pattern)
+
+    said = str(caught.value)
+    assert said.startswith(
+        f"data.person: {pattern!r} names a person in 6 of 18 pictures, but not in 'fear/x-d-1.png', "
+    )
+    assert "'happy/x-f-1.png'" not in said
+    assert said.endswith(
+        " and 7 more. Make it fit all paths, remove the files that do not belong here, or give a data.manifest with a "
+        "person column."
+    )
+
+
 def test_the_parts_of_sfew_2_are_the_official_split(tmp_path: Path) -> None:
     names = [
         f"{part}/{part}_Aligned_Faces/{c}/Film{f}_000000000_0000000{n}.png"
@@ -102,6 +93,23 @@ def test_the_parts_of_sfew_2_are_the_official_split(tmp_path: Path) -> None:
     assert "1 pictures are ignored, because their folders name no expression: Test (1)" in samples.warnings[0]
 
 
+def test_a_picture_outside_of_the_official_parts_is_told_where_it_matters(tmp_path: Path) -> None:
+    names = [f"{part}/{c}/{n}.png" for part in ("Train", "Val") for c in ("Angry", "Sad") for n in (1, 2)]
+    root = pictures(tmp_path, [*names, "Sad/stray.png"])
+
+    samples = load(root)
+
+    assert samples.part is not None
+    assert sorted(samples.part.tolist()) == [-1, 0, 0, 0, 0, 2, 2, 2, 2]
+    assert make_split(samples, ProtocolConfig(split="stratified")).folds
+    with pytest.raises(
+        DataError,
+        match=r"protocol.split: official, but 1 of 9 samples belong to no official part: Sad/stray.png. Move them into "
+        r"the folder of a part, remove them, or name their part in a data.manifest; or use protocol.split: person.",
+    ):
+        make_split(samples, ProtocolConfig(split="official"))
+
+
 def test_numeric_folders_need_names_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     root = pictures(tmp_path, [f"{c}/{n}.png" for c in (1, 2, 10) for n in "ab"])
 
@@ -110,6 +118,31 @@ def test_numeric_folders_need_names_in_the_order_of_their_numbers(tmp_path: Path
         load(root)
     with pytest.raises(DataError, match=r"but data.labels names 2 classes"):
         load(root, labels=("Fear", "Sad"))
+
+
+def test_folders_named_by_signs_that_are_no_decimal_number_are_classes(tmp_path: Path) -> None:
+    root = pictures(tmp_path, [f"{c}/{n}.png" for c in ("²", "³") for n in "ab"])
+
+    assert load(root).class_names == ("²", "³")
+
+
+def test_hidden_files_are_ignored_and_counted(tmp_path: Path) -> None:
+    root = pictures(tmp_path, [f"{c}/{n}.png" for c in ("fear", "happy") for n in "ab"])
+    pictures(root, ["fear/.ipynb_checkpoints/a-checkpoint.png", "__MACOSX/fear/c.png"])
+    (root / "fear" / "._a.png").write_bytes(b"resource fork")
+    (root / "fear" / "Thumbs.db").write_bytes(b"thumbnails")
+    (root / "fear" / ".DS_Store").write_bytes(b"places of icons")
+
+    samples = load(root, on_bad_file="error")
+
+    assert samples.ids == ("fear/a.png", "fear/b.png", "happy/a.png", "happy/b.png")
+    assert "3 hidden files with names of pictures are ignored, such as __MACOSX/fear/c.png." in samples.warnings
+
+
+def test_a_folder_below_a_hidden_one_is_not_hidden(tmp_path: Path) -> None:
+    root = pictures(tmp_path / ".cache" / "set", [f"{c}/{n}.png" for c in ("fear", "happy") for n in "ab"])
+
+    assert len(load(root)) == 4
 
 
 def test_pictures_outside_of_class_folders_are_ignored_and_counted(tmp_path: Path) -> None:
@@ -127,85 +160,6 @@ def test_folders_that_are_no_expressions_are_classes(tmp_path: Path) -> None:
         "frown",
         "smile",
     )
-
-
-def test_jaffe_is_known_by_its_file_names(tmp_path: Path) -> None:
-    samples = load(pictures(tmp_path, ["KA.AN1.39.tiff", "KA.HA2.30.tiff", "YM.AN1.61.tiff", "YM.HA1.52.tiff"]))
-
-    assert labels(samples)["KA.HA2.30.tiff"] == "Happy"
-    assert samples.person_names == ("KA", "YM")
-
-
-def test_raf_db_is_known_by_its_list(tmp_path: Path) -> None:
-    names = [f"{part}_{n:05d}" for part in ("train", "test") for n in (1, 2, 3, 4)]
-    pictures(tmp_path / "Image" / "aligned", [f"{name}_aligned.jpg" for name in names])
-    listing = tmp_path / "EmoLabel" / "list_patition_label.txt"
-    listing.parent.mkdir()
-    listing.write_text("\n".join(f"{name}.jpg {4 + i % 2}" for i, name in enumerate(names)))
-
-    samples = load(tmp_path)
-
-    assert labels(samples)["Image/aligned/train_00002_aligned.jpg"] == "Sad"
-    assert samples.part is not None
-    assert samples.part.tolist() == [2] * 4 + [0] * 4
-    listing.write_text("train_00001.jpg 9")
-    with pytest.raises(DataError, match=r"line 1: 'train_00001.jpg 9' is not of the form"):
-        load(tmp_path)
-    (tmp_path / "Image" / "aligned").rename(tmp_path / "Image" / "elsewhere")
-    with pytest.raises(DataError, match=r"looks like RAF-DB, but has neither Image/aligned nor Image/original"):
-        load(tmp_path)
-
-
-def test_ck_plus_takes_the_last_frames_of_labelled_sequences_and_a_neutral_first(tmp_path: Path) -> None:
-    for subject, code in (("S005", 3), ("S010", 3), ("S011", 2)):
-        frames = tmp_path / "cohn-kanade-images" / subject / "001"
-        pictures(frames, [f"{subject}_001_{n:08d}.png" for n in range(1, 7)])
-        label = tmp_path / "Emotion" / subject / "001" / f"{subject}_001_00000006_emotion.txt"
-        label.parent.mkdir(parents=True)
-        label.write_text(f"   {code}.0000000e+00\n")
-
-    samples = load(tmp_path)
-
-    assert samples.class_names == ("Disgust", "Neutral")
-    assert np.bincount(samples.y).tolist() == [6, 2]
-    assert samples.person_names == ("S005", "S010")
-    assert "1 sequences labelled contempt are left out" in samples.warnings[0]
-    for frame in (tmp_path / "cohn-kanade-images" / "S005" / "001").iterdir():
-        frame.unlink()
-    with pytest.raises(DataError, match=r"labels the sequence S005/001, which has no pictures"):
-        load(tmp_path)
-
-
-def test_a_manifest_replaces_what_names_say(tmp_path: Path) -> None:
-    root = pictures(tmp_path / "p", [f"{n}.png" for n in "abcd"])
-    manifest = tmp_path / "m.csv"
-    rows = ["a.png,joy,x,train", "b.png,sad,x,train", "c.png,joy,y,test", "d.png,sad,y,test"]
-    manifest.write_text("\n".join(["path,label,person,part", *rows]))
-
-    samples = load(root, manifest=str(manifest))
-
-    assert labels(samples)["a.png"] == "Happy"
-    assert persons(samples) == ["x", "x", "y", "y"]
-    assert samples.part is not None
-    assert samples.part.tolist() == [0, 0, 2, 2]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("path,emotion\na.png,joy\n", "has no column label. Columns: path and label"),
-        ("path,label\na.png,\n", "row 2 has no label for 'a.png'"),
-        ("path,label,part\na.png,joy,dev\n", "row 2: part 'dev' is not one of train, validation, test or empty"),
-        ("path,label\nz.png,joy\n", "row 2: 'z.png' is not in"),
-        ("path,label\n", "lists no pictures"),
-    ],
-)
-def test_mistakes_in_a_manifest_are_named(tmp_path: Path, content: str, message: str) -> None:
-    root = pictures(tmp_path / "p", ["a.png"])
-    (tmp_path / "m.csv").write_text(content)
-
-    with pytest.raises(DataError, match=re.escape(message)):
-        load(root, manifest=str(tmp_path / "m.csv"))
 
 
 def test_bad_files_are_left_out_or_refused_as_asked(tmp_path: Path) -> None:
