@@ -1,4 +1,5 @@
-"""Pictures per second of detection, LPQ and PHOG, beside what a user would write for LPQ (complex convolutions).
+"""Pictures per second of detection, LPQ, PHOG and reading FER-2013, beside what a user would write for LPQ (complex
+convolutions).
 
 python benchmarks/descriptors.py [--quick]
 """
@@ -6,8 +7,10 @@ python benchmarks/descriptors.py [--quick]
 import argparse
 import os
 import platform
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,7 +22,7 @@ from fer_sweep.data.faces import find_faces
 from fer_sweep.features.descriptors import describe
 from fer_sweep.features.lpq import lpq_codes, whitening
 from fer_sweep.features.phog import canny_edges, phog
-from fer_sweep.spec.data import SyntheticFaces
+from fer_sweep.spec.data import Fer2013Data, SyntheticFaces
 from fer_sweep.spec.trial import FeaturesConfig
 
 SIZE, WINDOW = 128, 7
@@ -36,6 +39,16 @@ def plain_lpq(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         (np.tensordot(whitening(WINDOW).T, parts, axes=1) > 0) * (1 << np.arange(8))[:, None, None]
     ).sum(axis=0)
     return codes
+
+
+def write_fer2013(file: Path, *, rows: int) -> Path:
+    """A file in the format of FER-2013 with noise for faces."""
+    rng = np.random.default_rng(0)
+    with file.open("w") as text:
+        text.write("emotion,pixels,Usage\n")
+        for row in range(rows):
+            text.write(f"{row % 7},{' '.join(map(str, rng.integers(0, 256, 48 * 48)))},Training\n")
+    return file
 
 
 def speed(work: Callable[[], object], pictures: int, rounds: int) -> str:
@@ -68,6 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"PHOG, 16 bins, 5 levels, Canny  {speed(lambda: [phog(g, canny_edges(g)) for g in grey], n, rounds)}")
     config = FeaturesConfig()
     print(f"resize, LPQ and PHOG, all cores {speed(lambda: describe(pictures, config), n, rounds)}")
+    with tempfile.TemporaryDirectory() as folder:
+        file = write_fer2013(Path(folder) / "fer2013.csv", rows=10 * n)
+        config_fer = Fer2013Data(source="fer2013", path=str(file))
+        print(f"FER-2013, its CSV file read     {speed(lambda: load_samples(config_fer), 10 * n, rounds)}")
     print(f"detection (256 x 256), all cores{speed(lambda: find_faces(pictures), n, 1 if quick else 2)}")
 
 
