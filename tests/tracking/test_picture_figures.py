@@ -87,6 +87,23 @@ def test_figures_are_the_same_bytes_for_the_same_data(samples: Samples, result: 
         assert cams[0] == cams[1]
 
 
+@pytest.mark.parametrize("channels", [1, 4, 16])
+@pytest.mark.parametrize("blocks", [3, 4])
+def test_no_text_is_cut_where_there_are_few_channels(result: TrialResult, channels: int, blocks: int) -> None:
+    shown = result.explanation
+    assert shown is not None
+    maps = tuple(np.eye(8, dtype=np.float32)[None].repeat(channels, axis=0) for _ in range(blocks))
+
+    png = figures.activation_maps(
+        replace(shown, activations=maps), title="trial 12, base of the search, activation maps"
+    )
+
+    with Image.open(io.BytesIO(png)) as image:
+        pixels = np.asarray(image)
+    assert (pixels[:, -4:] == 255).all()
+    assert not (pixels[:50] == 255).all()
+
+
 def test_wrong_predictions_look_different(samples: Samples, result: TrialResult) -> None:
     shown = result.explanation
     assert shown is not None

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from fer_sweep.data import Samples
 from fer_sweep.data.pictures import Pixels
-from fer_sweep.tracking.figures.canvas import GREY, INK, RED, SMALL, head, new_figure, png
+from fer_sweep.tracking.figures.canvas import GREY, INK, RED, SMALL, head, new_figure, png, text_width
 from fer_sweep.tracking.removed_faces import removed_samples
 from fer_sweep.training.records import Explanation, TrialResult
 
@@ -23,9 +23,11 @@ def activation_maps(explanation: Explanation, *, title: str) -> bytes:
     """PNG of the first picture and, a row per block, the maps that its first channels make of it (paper figure 8)."""
     blocks = explanation.activations
     columns = max(len(maps) for maps in blocks)
-    figure = new_figure(1.6 + 0.62 * columns, 0.8 + 0.72 * len(blocks))
-    grid = figure.subplots(len(blocks), columns + 1, squeeze=False, width_ratios=[1.6, *[1.0] * columns])
     kind = "block" if len(blocks) == CNN_BLOCKS else "stage"
+    explained = f"what the first channels of every {kind} ({columns} at most) make of the picture at the left"
+    widest = max(1.1 * text_width(title, 12), text_width(explained, SMALL))  # the title is bold
+    figure = new_figure(max(1.6 + 0.62 * columns, widest + 0.3), 0.8 + 0.72 * len(blocks))
+    grid = figure.subplots(len(blocks), columns + 1, squeeze=False, width_ratios=[1.6, *[1.0] * columns])
     for row, maps in enumerate(blocks):
         for axes in grid[row]:
             axes.set_axis_off()
@@ -33,7 +35,7 @@ def activation_maps(explanation: Explanation, *, title: str) -> bytes:
             axes.imshow(channel, cmap="viridis")
         grid[row][1].set_title(f"{kind} {row + 1}, {maps.shape[1]} x {maps.shape[2]}", fontsize=SMALL, loc="left")
     grid[0][0].imshow(explanation.pictures[0])
-    head(figure, title, f"what the first {columns} channels of every {kind} make of the picture at the left")
+    head(figure, title, explained)
     return png(figure)
 
 
