@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from fer_sweep.cli import tables
-from fer_sweep.cli.console import err, out
-from fer_sweep.data import load_samples
+from fer_sweep.cli.console import counting, err, out
 from fer_sweep.data.cache import LIMIT, Cache
 from fer_sweep.data.contact_sheet import contact_sheet
 from fer_sweep.data.faces import find_faces
 from fer_sweep.data.inspection import PARTS, Inspection, inspect, source_of
-from fer_sweep.data.synthetic_faces import write_faces
+from fer_sweep.data.synthetic_faces import MANIFEST, check_new_folder, draw_faces, drawn_samples, writing_faces
 from fer_sweep.errors import DataError, SpecError
 from fer_sweep.spec.data import Fer2013Data, FolderData, SyntheticFaces
 from fer_sweep.study.home import Home
@@ -91,17 +90,13 @@ def _print_inspection(found: Inspection, config: FolderData | Fer2013Data) -> No
 
 def synthesize(config: SyntheticFaces, folder: Path, *, as_json: bool) -> None:
     """Write drawn faces into a new or empty folder. Raises DataError if it is neither, or cannot be written."""
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file, not a folder. Name a new folder.")
-    if folder.exists() and any(folder.iterdir()):  # write_faces refuses too, but only after everything is drawn
-        raise DataError(f"{folder} is not empty. Name a new folder, so that nothing is mixed or overwritten.")
-    with err.status(f"drawing {config.samples} faces") as progress:
-        samples = load_samples(config)
-        progress.update(f"writing {config.samples} faces")
-        try:
-            manifest = write_faces(samples, folder)
-        except OSError as error:
-            raise DataError(f"{folder} cannot be written: {error.strerror}. Name another folder.") from error
+    check_new_folder(folder)  # before all is drawn
+    with counting(err) as progress:
+        pictures = list(progress.track(draw_faces(config), total=config.samples, description="drawing faces"))
+        samples = drawn_samples(config, pictures)
+        for _ in progress.track(writing_faces(samples, folder), total=len(samples), description="writing faces"):
+            pass
+    manifest = folder / MANIFEST
     if as_json:
         out.print_json(json.dumps({"folder": str(folder), "manifest": str(manifest), "pictures": config.samples}))
         return

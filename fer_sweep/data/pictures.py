@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -93,9 +93,17 @@ class Pictures:
 
 def each(work: Callable[[int], T], items: Sequence[int]) -> list[T]:
     """`work` done on every item, on all cores: pictures are decoded and filtered outside of Python's lock."""
+    return list(one_by_one(work, items))
+
+
+def one_by_one(work: Callable[[int], T], items: Sequence[int]) -> Iterator[T]:
+    """As `each`, but every result as soon as it and those before it are there."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with ThreadPoolExecutor(cores) as pool:
-        return list(pool.map(work, items))
+        try:
+            yield from pool.map(work, items)
+        finally:
+            pool.shutdown(cancel_futures=True)  # nobody waits for the rest any more
 
 
 def digest_of(content: bytes | Pixels) -> str:

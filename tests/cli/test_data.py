@@ -1,12 +1,15 @@
 """fer-sweep data: what a user sees of a folder, of drawn faces and of the cache."""
 
 import errno
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from fer_sweep.cli.app import app
@@ -117,6 +120,17 @@ def test_synthesize_refuses_a_folder_with_something_in_it(faces: Path) -> None:
     assert "is not empty" in str(done.exception)
 
 
+def test_how_far_synthesize_is_can_be_seen_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=100, highlight=False, markup=False)
+    monkeypatch.setattr("fer_sweep.cli.data.err", terminal)
+
+    invoke("synthesize", str(tmp_path / "new"), "--n", "28", "--persons", "4", "--size", "32")
+
+    for work in ("drawing faces", "writing faces"):
+        assert re.search(rf"{work}.*28/28", screen.getvalue())
+
+
 def test_the_cache_is_shown_and_cleared(faces: Path, tmp_path: Path) -> None:
     assert "nothing is kept" in invoke("cache", "--home", str(tmp_path)).stdout
     invoke("inspect", str(faces), "--home", str(tmp_path))
@@ -179,6 +193,6 @@ def test_synthesize_needs_a_folder_and_says_so_before_it_draws(tmp_path: Path, m
 
     told = error_of("synthesize", str(file / "inside"), "--n", "28", "--persons", "4")
     assert told == f"{file / 'inside'} cannot be written: Not a directory. Name another folder."
-    monkeypatch.setattr("fer_sweep.cli.data.load_samples", lambda _: pytest.fail("it drew"))
+    monkeypatch.setattr("fer_sweep.cli.data.draw_faces", lambda _: pytest.fail("it drew"))
     assert error_of("synthesize", str(file)) == f"{file} is a file, not a folder. Name a new folder."
     assert error_of("synthesize", str(full)).startswith(f"{full} is not empty. Name a new folder")

@@ -1,5 +1,6 @@
 """Drawn faces: a function of the settings, balanced, readable, with known wrong labels."""
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from fer_sweep.data import Samples, load_samples
 from fer_sweep.data.action_units import PROTOTYPES, draw_action_units, effects_of
 from fer_sweep.data.faces import find_faces
 from fer_sweep.data.labels import EXPRESSIONS
-from fer_sweep.data.synthetic_faces import write_faces
+from fer_sweep.data.synthetic_faces import draw_faces, write_faces
 from fer_sweep.errors import DataError
 from fer_sweep.spec.data import FolderData, SyntheticFaces
 
@@ -95,5 +96,26 @@ def test_written_faces_come_back_with_their_persons(tmp_path: Path) -> None:
     assert sorted(back.pictures.digests) != sorted(samples.pictures.digests)  # hashes of files, not of arrays
     first = int(back.ids[0].rsplit("_", 1)[1].split(".")[0])
     np.testing.assert_array_equal(back.pictures.whole(0), samples.pictures.whole(first))
-    with pytest.raises(DataError, match=r"is not empty. Name a new folder"):
-        write_faces(samples, tmp_path / "faces")
+
+
+def test_faces_are_written_into_new_folders_only(tmp_path: Path) -> None:
+    samples = faces()
+    (tmp_path / "file").touch()
+
+    with pytest.raises(DataError, match=r"is not empty. Name a new folder, so that nothing is mixed or overwritten."):
+        write_faces(samples, tmp_path)
+    with pytest.raises(DataError, match=r"file is a file, not a folder. Name a new folder."):
+        write_faces(samples, tmp_path / "file")
+    with pytest.raises(DataError, match=r"inside cannot be written: Not a directory. Name another folder."):
+        write_faces(samples, tmp_path / "file" / "inside")
+
+
+def test_drawing_can_be_followed_and_left() -> None:
+    config = SyntheticFaces(source="synthetic_faces", samples=56, persons=8, size=32)
+    drawing = draw_faces(config)
+
+    first = next(drawing)
+    assert isinstance(drawing, Generator)
+    drawing.close()
+
+    np.testing.assert_array_equal(first, load_samples(config).pictures.whole(0))
