@@ -3,6 +3,7 @@
 from fer_sweep.spec.configuration import Difference, apply, differences, flatten, value_at
 from fer_sweep.spec.dump import to_yaml
 from fer_sweep.spec.load import load_sweep
+from fer_sweep.spec.reach import resnets_reached
 from fer_sweep.spec.schema import json_schema
 from fer_sweep.spec.search import Parameter, Scalar
 from fer_sweep.spec.space import active, contains, grid, grid_size, in_topological_order, values_of
@@ -25,6 +26,7 @@ __all__ = [
     "in_topological_order",
     "json_schema",
     "load_sweep",
+    "resnets_reached",
     "to_yaml",
     "value_at",
     "values_of",

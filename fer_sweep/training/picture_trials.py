@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+from fer_sweep.spec.models import ResnetModel
+from fer_sweep.training.backbone import BATCH
 from fer_sweep.training.checkpoint import Checkpoint
 from fer_sweep.training.cohort import form_cohorts
 from fer_sweep.training.fold_data import FoldData
@@ -88,11 +90,30 @@ def _train(
 
 def _out_of_memory(trial: TrialRun, error: torch.OutOfMemoryError) -> TrialFailure:
     config, networks = trial.request.config, len(trial.networks)
+    return _too_small(
+        trial.request,
+        f"{networks} networks side by side with train.batch_size: {config.train.batch_size} and model.input_size: "
+        f"{getattr(config.model, 'input_size', '')}. A smaller batch size or input size, fewer protocol.repeats, or "
+        "train.precision: bfloat16 need less.",
+        error,
+    )
+
+
+def extraction_out_of_memory(request: TrialRequest, error: torch.OutOfMemoryError) -> TrialFailure:
+    """The failure of a trial in whose `mode: extract` the frozen network itself did not fit."""
+    model = request.config.model
+    assert isinstance(model, ResnetModel)
+    return _too_small(
+        request,
+        f"the frozen ResNet-{model.depth} on {BATCH} pictures at once with model.input_size: {model.input_size}. A "
+        "smaller input size or model.depth needs less, and resources.device: cpu none: features are computed once.",
+        error,
+    )
+
+
+def _too_small(request: TrialRequest, needed: str, error: torch.OutOfMemoryError) -> TrialFailure:
     return TrialFailure(
-        trial=trial.request.number,
+        trial=request.number,
         kind="error",
-        message=f"the GPU's memory is too small for {networks} networks side by side with train.batch_size: "
-        f"{config.train.batch_size} and model.input_size: {getattr(config.model, 'input_size', '')}. A smaller batch "
-        "size or input size, fewer protocol.repeats, or train.precision: bfloat16 need less. "
-        f"({str(error).splitlines()[0]})",
+        message=f"the GPU's memory is too small for {needed} ({str(error).splitlines()[0]})",
     )

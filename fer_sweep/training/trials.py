@@ -17,15 +17,16 @@ import numpy as np
 import torch
 
 from fer_sweep.data import Samples, Split
+from fer_sweep.errors import DataError
 from fer_sweep.models.resnet import load_weights
 from fer_sweep.models.svm import fit_svm, svm_votes
-from fer_sweep.spec.models import ResnetModel, SvmModel
-from fer_sweep.spec.trial import TrialConfig
+from fer_sweep.spec import SweepSpec, resnets_reached
+from fer_sweep.spec.models import SvmModel
 from fer_sweep.training.checkpoint import Checkpoint
 from fer_sweep.training.cohort import form_cohorts
 from fer_sweep.training.fold_data import FoldData
 from fer_sweep.training.inputs import Inputs
-from fer_sweep.training.picture_trials import run_on_pictures
+from fer_sweep.training.picture_trials import extraction_out_of_memory, run_on_pictures
 from fer_sweep.training.records import (
     HISTOGRAM_BINS,
     EpochReport,
@@ -50,10 +51,17 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
     return torch.device(wanted)
 
 
-def require_weights(config: TrialConfig) -> None:
-    """Raises DataError if the model is to start from weights that cannot be had: better now than in every trial."""
-    if isinstance(config.model, ResnetModel):
-        load_weights(config.model)
+def require_weights(spec: SweepSpec) -> None:
+    """Raises DataError, with a line for each, if the base or a trial that the search can propose is to start from
+    weights that cannot be had: better now than in the trial that wants them."""
+    problems = []
+    for model in resnets_reached(spec):
+        try:
+            load_weights(model)
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
 
 
 def run_trials(
@@ -91,7 +99,12 @@ def _run_side_by_side(
     requests: Sequence[TrialRequest], inputs: Inputs, classes: int, *, device: torch.device, workers: int
 ) -> Generator[Record, str | None, None]:
     begun = time.perf_counter()
-    running = [TrialRun(request, inputs.folds(request.config)) for request in requests]
+    running = []
+    for request in requests:
+        try:
+            running.append(TrialRun(request, inputs.folds(request.config)))
+        except torch.OutOfMemoryError as error:
+            yield extraction_out_of_memory(request, error)
     with _threads(workers) as pool:
         networks = [network for trial in running for network in trial.networks]
         cohorts = list(form_cohorts(networks, classes=classes, device=device, workers=workers))

@@ -7,12 +7,13 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
-from torchvision.models import ResNet18_Weights, resnet18
+from torchvision.models import ResNet, ResNet18_Weights, ResNet50_Weights, ResNet101_Weights, resnet18
 
 from fer_sweep.data import load_samples, make_split
 from fer_sweep.data.cache import Cache
 from fer_sweep.errors import DataError
 from fer_sweep.models.resnet import build_backbone, build_resnet, load_weights
+from fer_sweep.spec import SweepSpec, load_sweep
 from fer_sweep.spec.data import SyntheticFaces
 from fer_sweep.spec.models import ResnetModel
 from fer_sweep.spec.train import AugmentConfig, TrainConfig
@@ -20,8 +21,8 @@ from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.training import backbone
 from fer_sweep.training.backbone import extract_features
 from fer_sweep.training.picture_network import PictureNetwork
-from fer_sweep.training.records import TrialResult
-from fer_sweep.training.trials import TrialRequest, run_trials
+from fer_sweep.training.records import TrialFailure, TrialResult
+from fer_sweep.training.trials import TrialRequest, require_weights, run_trials
 
 CPU = torch.device("cpu")
 DATA = SyntheticFaces(source="synthetic_faces", samples=56, persons=8, size=32)
@@ -109,6 +110,35 @@ def test_extracted_features_are_the_backbones_and_computed_once(
     np.testing.assert_array_equal(extract_features(pictures, config(), CPU)[0], first[0])
 
 
+def test_too_little_memory_for_the_backbone_fails_its_trial_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: ResNet, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[-1] == 64:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nMore words.")
+        features: torch.Tensor = original(self, x)
+        return features
+
+    original = ResNet.forward
+    monkeypatch.setattr(ResNet, "forward", full)
+    train = TrainConfig(epochs=2, batch_size=8)
+    large, small = (TrialConfig(data=DATA, model=config(input_size=size), train=train) for size in (64, 32))
+    samples, split = load_samples(DATA), make_split(load_samples(DATA), small.protocol)
+
+    both = list(run_trials([TrialRequest(0, large, 1), TrialRequest(1, small, 1)], samples, split, device=CPU))
+    alone = list(run_trials([TrialRequest(0, large, 1)], samples, split, device=CPU))
+
+    assert alone == [both[0]]
+    assert both[0] == TrialFailure(
+        trial=0,
+        kind="error",
+        message="the GPU's memory is too small for the frozen ResNet-18 on 32 pictures at once with model.input_size: "
+        "64. A smaller input size or model.depth needs less, and resources.device: cpu none: features are computed "
+        "once. "
+        "(CUDA out of memory. Tried to allocate 2 GiB.)",
+    )
+    assert isinstance(both[-1], TrialResult)
+    assert both[-1].trial == 1
+
+
 def test_weights_come_from_a_file(weights: Path) -> None:
     loaded = build_resnet(config(weights=str(weights)), classes=7, seed=0).state_dict()
     saved = torch.load(weights, weights_only=True)
@@ -150,3 +180,38 @@ def test_without_network_the_file_and_its_folder_are_named(monkeypatch: pytest.M
 
     with pytest.raises(DataError, match=r"needs resnet18-f37072fd.pth, which is not in .*checkpoints and could not be"):
         load_weights(config(weights="imagenet"))
+
+
+def sweep(tmp_path: Path, model: str, parameters: str = "") -> SweepSpec:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(
+        f"name: x\ndata: {{source: synthetic_faces}}\nmodel: {model}\nmethod: random\nrun_cap: 2\n"
+        f"parameters: {{train.learning_rate: {{values: [0.1, 0.01]}}{parameters}}}\n"
+    )
+    return load_sweep(file)
+
+
+def test_all_weights_that_the_search_can_come_to_are_asked_for_at_once(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise URLError("no network")
+
+    for enum in (ResNet18_Weights, ResNet50_Weights, ResNet101_Weights):
+        monkeypatch.setattr(enum, "get_state_dict", offline)
+
+    require_weights(sweep(tmp_path, "{kind: mlp}"))
+    require_weights(sweep(tmp_path, "{kind: resnet, weights: none}", ", model.depth: {values: [18, 50, 101]}"))
+    require_weights(sweep(tmp_path, f"{{kind: resnet, weights: {weights}}}"))
+    with pytest.raises(DataError) as caught:
+        require_weights(sweep(tmp_path, f"{{kind: resnet, weights: {weights}}}", ", model.depth: {values: [18, 50]}"))
+    assert "does not fit a ResNet-50" in str(caught.value)
+    with pytest.raises(DataError) as caught:
+        require_weights(
+            sweep(tmp_path, "{kind: resnet, weights: none}",
+                  ", model.weights: {values: [none, imagenet]}, model.depth: {values: [50, 101]}")
+        )  # fmt: skip
+    told = str(caught.value).splitlines()
+    assert [line.split(",")[0] for line in told] == [
+        f"model.weights: imagenet needs resnet{depth}.pth" for depth in ("50-0676ba61", "101-63fe2227")
+    ]
