@@ -79,7 +79,7 @@ def surveyed_samples(survey: Survey, config: FolderData, cache: Cache | None) ->
     official ones, where training and test pictures (or, lacking those, validation pictures) are labelled.
     Raises DataError if nothing can be read, or, with `on_bad_file: error`, if anything cannot.
     """
-    named = [f"{path} ({reason})" for path, reason in survey.unreadable]
+    named = _named(survey)
     if named and config.on_bad_file == "error":
         raise DataError(
             f"data.path: {len(named)} files in {config.path} are no readable pictures: {_first(named)}. Remove or "
@@ -92,7 +92,6 @@ def surveyed_samples(survey: Survey, config: FolderData, cache: Cache | None) ->
     persons, person_warnings = person_names(survey, config.person)
     y, class_names = encode_labels([picture.label for picture in survey.pictures])
     names, person = np.unique(persons, return_inverse=True)
-    skipped = (f"{len(named)} files are no readable pictures and left out: {_first(named)}.",) if named else ()
     return Samples(
         x=Pictures(tuple(p.path for p in survey.pictures), survey.digests, whole_boxes(survey.sizes), cache),
         y=y,
@@ -101,8 +100,18 @@ def surveyed_samples(survey: Survey, config: FolderData, cache: Cache | None) ->
         class_names=class_names,
         person_names=tuple(names.tolist()),
         part=_official(survey.pictures),
-        warnings=(*survey.warnings, *skipped, *person_warnings, *duplicate_warnings(survey)),
+        warnings=(*survey.warnings, *left_out(survey), *person_warnings, *duplicate_warnings(survey)),
     )
+
+
+def left_out(survey: Survey) -> tuple[str, ...]:
+    """What to know about files that are no readable pictures."""
+    named = _named(survey)
+    return (f"{len(named)} files are no readable pictures and left out: {_first(named)}.",) if named else ()
+
+
+def _named(survey: Survey) -> list[str]:
+    return [f"{path} ({reason})" for path, reason in survey.unreadable]
 
 
 def person_names(survey: Survey, pattern: str | None) -> tuple[list[str], tuple[str, ...]]:

@@ -9,7 +9,7 @@ import numpy as np
 from fer_sweep.data.cache import Cache
 from fer_sweep.data.faces import find_faces
 from fer_sweep.data.fer2013 import load_fer2013_samples
-from fer_sweep.data.folder import survey_folder, surveyed_samples
+from fer_sweep.data.folder import left_out, survey_folder, surveyed_samples
 from fer_sweep.data.samples import Samples
 from fer_sweep.spec.data import Fer2013Data, FolderData
 
@@ -28,7 +28,8 @@ class ClassFacts:
 
 @dataclass(frozen=True)
 class Inspection:
-    """sizes: smallest, median and largest (width, height). faces: pictures with a found face; None: not looked for."""
+    """sizes: smallest, median and largest (width, height). unreadable: path and reason of every file that is left out,
+    which `warnings` do not repeat. faces: pictures with a found face; None: not looked for."""
 
     layout: str
     pictures: int
@@ -45,8 +46,10 @@ def inspect(config: FolderData | Fer2013Data, cache: Cache | None, *, faces: boo
     if isinstance(config, FolderData):
         survey = survey_folder(config, cache)
         samples, layout, unreadable = surveyed_samples(survey, config, cache), survey.layout, survey.unreadable
+        warnings = tuple(warning for warning in samples.warnings if warning not in left_out(survey))
     else:
         samples, layout, unreadable = load_fer2013_samples(config, cache), "FER-2013", ()
+        warnings = samples.warnings
     found = int(find_faces(samples.pictures)[:, 0].sum()) if faces else None
     return Inspection(
         layout=layout,
@@ -55,7 +58,7 @@ def inspect(config: FolderData | Fer2013Data, cache: Cache | None, *, faces: boo
         classes=tuple(_facts(samples, c) for c in range(samples.classes)),
         sizes=_sizes(samples),
         unreadable=unreadable,
-        warnings=samples.warnings,
+        warnings=warnings,
         faces=found,
     ), samples
 

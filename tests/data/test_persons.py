@@ -1,8 +1,10 @@
 """Films and franchises in SFEW file names."""
 
+import re
+
 import pytest
 
-from fer_sweep.data.persons import film_of, franchise_of
+from fer_sweep.data.persons import film_of, franchise_of, persons_of
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,53 @@ def test_film_is_what_stands_before_time_and_frame(file_name: str, film: str | N
 )
 def test_sequels_share_a_franchise(film: str, franchise: str) -> None:
     assert franchise_of(film) == franchise
+
+
+def test_a_pattern_names_the_person_and_nothing_where_it_does_not_fit() -> None:
+    pattern = re.compile(r"by-(?P<person>\w+)/|(?P<camera>cam)")
+
+    assert persons_of(["a/by-ann/1.png", "a/cam/2.png", "a/3.png"], pattern) == ["ann", None, None]
+    assert persons_of([], pattern) == []
+
+
+def test_a_pattern_is_stronger_than_film_names() -> None:
+    assert persons_of(["Fear/Juno_000225840_00000024.png"], re.compile(r"^(?P<person>\w+)/")) == ["Fear"]
+
+
+def test_films_are_franchises_and_other_names_among_them_are_nobody() -> None:
+    paths = [
+        "Angry/HarryPotter_Deathly_Hallows_1_001610960_00000028.png",
+        "Sad/OceansTwelve-010619400_00000087.jpg",
+        "Sad/WrongTurn3_000225840_00000024.png",
+        "Sad/Ann_Lee_0001.jpg",
+    ]
+
+    assert persons_of(paths, None) == ["HarryPotter", "Oceans", "WrongTurn", None]
+
+
+@pytest.mark.parametrize("separator", ["_", "-", " "])
+def test_a_name_before_a_number_is_a_person(separator: str) -> None:
+    names = ["Ann Lee", "Bo_Li", "Cy", "D2_x"]
+    paths = [f"joy/{name}{separator}{number:04d}.jpg" for name in names for number in (1, 2)]
+
+    assert persons_of(paths, None) == [name for name in names for _ in (1, 2)]
+
+
+def test_one_file_with_another_name_does_not_hide_the_persons_of_the_others() -> None:
+    paths = [f"{name}_{number}.png" for name in ("Ann", "Bo", "Cy", "Di") for number in (1, 2)]
+
+    assert persons_of([*paths, "portrait.png", "0001.png"], None)[-3:] == ["Di", None, None]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"Training_{n}" for n in range(8)],  # one name
+        ["Ann_1", "Bo_1", "Cy_1"],  # too few to tell
+        [*(f"img_{n}" for n in range(4)), "Ann_1", "Bo_1", "Cy_1", "Di_1"],  # one name has half of the pictures
+        ["1", "2_3", "000_004", "-5"],  # no letters
+        ["ann", "bo", "cy", "di"],  # no numbers
+    ],
+)
+def test_names_that_do_not_tell_persons_apart_are_nobodys(names: list[str]) -> None:
+    assert persons_of([f"{name}.png" for name in names], None) == [None] * len(names)
