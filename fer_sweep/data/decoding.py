@@ -2,6 +2,7 @@
 
 import ctypes
 import io
+import logging
 import struct
 import warnings
 import zlib
@@ -21,8 +22,9 @@ Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns in between and knows n
 DECODING = 1
 """Number of these rules; another one makes what was remembered of pictures outdated."""
 
-# What is wrong with a file is told by us, once, with its name. Pillow warns without it, and libtiff prints to stderr,
-# which Pillow leaves it to do. (Where libtiff is linked statically it cannot be reached, and goes on printing.)
+# What is wrong with a file is told by us, once, with its name. Pillow warns and logs without it, and libtiff prints to
+# stderr, which Pillow leaves it to do. (Where libtiff is linked statically it cannot be reached, and goes on printing.)
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 if hasattr(_pillow := ctypes.CDLL(_imaging.__file__), "TIFFSetErrorHandler"):
     _pillow.TIFFSetErrorHandler(None)

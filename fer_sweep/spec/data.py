@@ -70,8 +70,9 @@ class FolderData(_PictureData):
     labels: tuple[str, ...] | None = Field(default=None, strict=False)
     """Names of numeric class folders, in ascending order of their numbers."""
     person: str | None = None
-    """Regular expression with a group `person`, searched in a picture's path relative to `path`. Without it: the film
-    franchise of an SFEW name, the subject of a CK+ or JAFFE name, the name in `Some_Name_0001.jpg`."""
+    """Regular expression with a group `person`, searched in a picture's path relative to `path`; it must fit every
+    one. Without it: the film franchise of an SFEW name, the subject of a CK+ or JAFFE name, the name in
+    `Some_Name_0001.jpg`."""
     on_bad_file: Literal["skip", "error"] = "skip"
     """A file that is no readable picture: leave it out with a warning, or refuse the folder."""
 

@@ -75,6 +75,10 @@ def test_libraries_say_nothing_about_damaged_files(tmp_path: Path) -> None:
     for name in ("tiff_lzw", "tiff_deflate", "jpeg"):
         content = bytearray(saved(tmp_path / f"{name}.tiff", noise, compression=name).read_bytes())
         (tmp_path / f"{name}-half.tiff").write_bytes(content[: len(content) // 2])
+        samples_per_pixel = content.index((277).to_bytes(2, "little") + b"\3\0\1\0\0\0")
+        content[samples_per_pixel + 8] = 200
+        (tmp_path / f"{name}-samples.tiff").write_bytes(content)
+        content[samples_per_pixel + 8] = 3
         content[8:60] = b"\7" * 52
         (tmp_path / f"{name}.tiff").write_bytes(content)
     code = """
@@ -88,7 +92,7 @@ for file in sys.argv[1:]:
     said = subprocess.run([sys.executable, "-c", code, *files], capture_output=True, text=True, check=True)
 
     reasons = said.stdout.splitlines()
-    assert len(reasons) == 6
+    assert len(reasons) == 9
     assert all(reason.startswith(("broken: ", "not a picture")) for reason in reasons)
     assert "broken: decoder error -2" in reasons
     assert said.stderr == ""
