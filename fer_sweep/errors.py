@@ -6,7 +6,7 @@ FerSweepError
 ├── StudyError           the study cannot be opened or continued as asked        exit code 2
 ├── TrackingError        the tracking store cannot be reached or written         exit code 4
 │   └── TrackingRefused  it answers, but does not take what it is given          exit code 4
-└── TrainingDiverged     one network's loss is no longer a number                the trial fails, the study goes on
+└── TrainingFailed       a model could not be trained (loss no number, memory)   exit code 3
 """
 
 
@@ -38,5 +38,7 @@ class TrackingRefused(TrackingError):
     """The MLflow store answers, but does not take what it is given; asking again will not help."""
 
 
-class TrainingDiverged(FerSweepError):
-    """A network's training loss became NaN or infinite."""
+class TrainingFailed(FerSweepError):
+    """A model that was to be kept could not be trained; in a study such a trial fails and the study goes on."""
+
+    exit_code = 3

@@ -20,16 +20,17 @@ _UNDECODABLE = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.e
 """What Pillow raises for files that are broken in one way or another."""
 
 
-def decode(file: Path) -> npt.NDArray[np.uint8]:
-    """(h, w, 3) uint8 RGB of a picture file: upright as its EXIF data say, 16 bits scaled to 8, transparency over
-    white, the first frame of several.
+def decode(file: Path | bytes) -> npt.NDArray[np.uint8]:
+    """(h, w, 3) uint8 RGB of a picture file or its content: upright as its EXIF data say, 16 bits scaled to 8,
+    transparency over white, the first frame of several.
 
     Raises DataError if the file has changed since it was examined and is no readable picture any more.
     """
     try:
-        return _decoded(file.read_bytes())
+        return _decoded(file.read_bytes() if isinstance(file, Path) else file)
     except _UNDECODABLE as error:
-        raise DataError(f"{file} is no readable picture any more: {error}. Start again to have it left out.") from error
+        name = file if isinstance(file, Path) else "a picture"
+        raise DataError(f"{name} is no readable picture any more: {error}. Start again to have it left out.") from error
 
 
 def examine(content: bytes) -> tuple[int, int] | str:

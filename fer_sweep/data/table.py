@@ -70,6 +70,7 @@ def load_csv_samples(config: CsvData) -> Samples:
         ids=tuple(ids[i] for i in kept),
         class_names=class_names,
         person_names=tuple(person_names.tolist()),
+        columns=columns,
         warnings=warnings,
     )
 
