@@ -30,6 +30,7 @@ OWNERS = {
     "numba": ("training/fused_kernel.py",),
     "filelock": ("study/lock.py",),
     "mlflow": ("tracking",),
+    "pandas": ("tracking/model_artifact.py", "tracking/served_model.py"),
     "sqlalchemy": ("tracking/client.py",),
     "matplotlib": ("tracking/figures",),
     "PIL": ("data", "tracking/figures"),

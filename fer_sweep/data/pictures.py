@@ -1,6 +1,7 @@
 """Pictures: N face pictures that are read when they are needed, from files or from memory."""
 
 import hashlib
+import io
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -65,6 +66,14 @@ class Pictures:
         image = Image.fromarray(self.face(i))
         image.thumbnail((side, side))
         return np.asarray(image)
+
+    def png(self, i: int, side: int) -> bytes:
+        """Picture i as a PNG file, whole, its longer side at most `side` pixels."""
+        image = Image.fromarray(self.whole(i))
+        image.thumbnail((side, side))
+        written = io.BytesIO()
+        image.save(written, "PNG")
+        return written.getvalue()
 
     def pixels(self, size: int, *, grey: bool = False) -> Pixels:
         """(N, size, size, 3) uint8 RGB, or (N, size, size) grey (ITU-R 601): all faces, resized without keeping their
