@@ -64,7 +64,7 @@ def save(pipeline: FittedPipeline, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(description.model_dump(mode="json"), indent=2, ensure_ascii=False)
     (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-    save_file({name: np.ascontiguousarray(array) for name, array in _arrays(pipeline).items()}, folder / ARRAYS)
+    save_file({name: np.array(array, order="C") for name, array in _arrays(pipeline).items()}, folder / ARRAYS)
 
 
 def load(folder: Path) -> FittedPipeline:
