@@ -4,6 +4,7 @@ FerSweepError
 ├── SpecError            the sweep file (or a --set override) is wrong           exit code 2
 ├── DataError            the data the file points to is wrong                    exit code 2
 ├── StudyError           the study cannot be opened or continued as asked        exit code 2
+├── ModelError           there is no such model, or it cannot be used            exit code 2
 ├── TrackingError        the tracking store cannot be reached or written         exit code 4
 │   └── TrackingRefused  it answers, but does not take what it is given          exit code 4
 └── TrainingFailed       a model could not be trained (loss no number, memory)   exit code 3
@@ -26,6 +27,10 @@ class DataError(FerSweepError):
 
 class StudyError(FerSweepError):
     """A study cannot be opened, resumed or continued as asked."""
+
+
+class ModelError(FerSweepError):
+    """A model that was asked for is not there, or is none of fer-sweep."""
 
 
 class TrackingError(FerSweepError):

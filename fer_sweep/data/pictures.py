@@ -114,6 +114,15 @@ def whole_pictures(items: Sequence[Path | bytes | Pixels], names: Sequence[str])
     )
 
 
+def together(parts: Sequence[Pictures]) -> Pictures:
+    """All these pictures in one, without a cache."""
+    return Pictures(
+        sources=tuple(source for part in parts for source in part.sources),
+        digests=tuple(digest for part in parts for digest in part.digests),
+        boxes=np.concatenate([np.empty((0, 4), np.int32), *(part.boxes for part in parts)]),
+    )
+
+
 def _read(item: Path | bytes | Pixels, name: str) -> tuple[Path | Pixels, str, tuple[int, int]]:
     """Source, digest and (width, height); the content of a file is decoded, a file read again when it is needed."""
     if isinstance(item, np.ndarray):
