@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from fer_sweep.models import cnn
+from fer_sweep.models import cnn, resnet
 from fer_sweep.spec.models import CnnModel, ResnetModel
 
 
@@ -14,9 +14,7 @@ def build_picture_network(config: CnnModel | ResnetModel, *, classes: int, seed:
     """
     if isinstance(config, CnnModel):
         return cnn.build_cnn(config, classes=classes, seed=seed)
-    from fer_sweep.models.resnet import build_resnet  # here, because a CNN needs no torchvision
-
-    network: nn.Module = build_resnet(config, classes=classes, seed=seed)
+    network: nn.Module = resnet.build_resnet(config, classes=classes, seed=seed)
     return network
 
 
@@ -29,13 +27,10 @@ class Normalization:
     """Pixels in [0, 1] less the mean, by the deviation, per channel: what the networks of a kind were made for."""
 
     def __init__(self, config: CnnModel | ResnetModel, device: torch.device) -> None:
-        if isinstance(config, CnnModel):
-            values = cnn.MEAN, cnn.DEVIATION
-        else:
-            from fer_sweep.models.resnet import DEVIATION, MEAN
-
-            values = MEAN, DEVIATION
-        self._mean, self._deviation = (torch.tensor(each, device=device)[:, None, None] for each in values)
+        source = cnn if isinstance(config, CnnModel) else resnet
+        self._mean, self._deviation = (
+            torch.tensor(values, device=device)[:, None, None] for values in (source.MEAN, source.DEVIATION)
+        )
 
     def apply(self, x: Tensor) -> Tensor:
         """(B, 3, S, S) in, the same out."""

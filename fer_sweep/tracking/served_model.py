@@ -45,7 +45,8 @@ class ServedModel(PythonModel):
         table[LABEL] = [None if np.isnan(row).any() else pipeline.class_names[int(row.argmax())] for row in answers]
         for c, name in enumerate(pipeline.class_names):
             table[f"probability_{name}"] = answers[:, c].astype(np.float64)
-        return table
+        unknown = table[LABEL].isna()
+        return table.astype(object).mask(unknown, None) if unknown.any() else table  # MLflow would write NaN into JSON
 
 
 set_model(ServedModel())
