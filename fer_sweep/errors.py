@@ -4,9 +4,10 @@ FerSweepError
 ├── SpecError            the sweep file (or a --set override) is wrong           exit code 2
 ├── DataError            the data the file points to is wrong                    exit code 2
 ├── StudyError           the study cannot be opened or continued as asked        exit code 2
+├── ModelError           there is no such model, or it cannot be used            exit code 2
 ├── TrackingError        the tracking store cannot be reached or written         exit code 4
 │   └── TrackingRefused  it answers, but does not take what it is given          exit code 4
-└── TrainingDiverged     one network's loss is no longer a number                the trial fails, the study goes on
+└── TrainingFailed       a model could not be trained (loss no number, memory)   exit code 3
 """
 
 
@@ -28,6 +29,10 @@ class StudyError(FerSweepError):
     """A study cannot be opened, resumed or continued as asked."""
 
 
+class ModelError(FerSweepError):
+    """A model that was asked for is not there, or is none of fer-sweep."""
+
+
 class TrackingError(FerSweepError):
     """The MLflow store cannot be reached or written."""
 
@@ -38,5 +43,7 @@ class TrackingRefused(TrackingError):
     """The MLflow store answers, but does not take what it is given; asking again will not help."""
 
 
-class TrainingDiverged(FerSweepError):
-    """A network's training loss became NaN or infinite."""
+class TrainingFailed(FerSweepError):
+    """A model that was to be kept could not be trained; in a study such a trial fails and the study goes on."""
+
+    exit_code = 3

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from fer_sweep import __version__
-from fer_sweep.cli import data_verbs, sweep_verbs, tracking_verbs
+from fer_sweep.cli import data_verbs, predict_verbs, sweep_verbs, tracking_verbs
 from fer_sweep.errors import FerSweepError
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ app.command()(sweep_verbs.schema)
 app.command()(sweep_verbs.status)
 app.command()(tracking_verbs.serve)
 app.command()(tracking_verbs.sync)
+app.command()(predict_verbs.predict)
 
 data_app = typer.Typer(help="Look at pictures, draw some, and see what was computed from them.", no_args_is_help=True)
 data_app.command("inspect")(data_verbs.inspect_data)

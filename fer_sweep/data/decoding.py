@@ -37,16 +37,17 @@ class _UnknownWhite(ValueError):
     """Grey values of which it is not known how bright they are."""
 
 
-def decode(file: Path) -> npt.NDArray[np.uint8]:
-    """(h, w, 3) uint8 RGB of a picture file: upright as its EXIF data say, transparency over white, the first
-    frame of several. 16 bits become 8 by v / 257, whatever values occur; floats are shares of 1.
+def decode(file: Path | bytes) -> npt.NDArray[np.uint8]:
+    """(h, w, 3) uint8 RGB of a picture file, or of its content: upright as its EXIF data say, transparency over white,
+    the first frame of several. 16 bits become 8 by v / 257, whatever values occur; floats are shares of 1.
 
     Raises DataError if the file has changed since it was examined and is no readable picture any more.
     """
     try:
-        return _decoded(file.read_bytes())
+        return _decoded(file.read_bytes() if isinstance(file, Path) else file)
     except _UNDECODABLE as error:
-        raise DataError(f"{file} is no readable picture any more: {error}. Start again to have it left out.") from error
+        name = file if isinstance(file, Path) else "a picture"
+        raise DataError(f"{name} is no readable picture any more: {error}. Start again to have it left out.") from error
 
 
 def examine(content: bytes) -> tuple[int, int] | str:

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_sweep.data.pictures import Pictures, Pixels, each
-from fer_sweep.data.samples import Samples
+from fer_sweep.data.samples import BoolArray, Samples
 from fer_sweep.errors import DataError
-from fer_sweep.spec.data import PictureData
+from fer_sweep.spec.data import FaceOptions
 
 CASCADES = ("haarcascade_frontalface_alt2", "haarcascade_frontalface_default", "haarcascade_profileface")
 """In this order; the profile cascade knows left profiles and is also tried on the mirrored picture. On SFEW's frames
@@ -22,23 +22,15 @@ SCALE_STEP, NEIGHBOURS, SMALLEST = 1.1, 3, 30
 Ints = npt.NDArray[np.int32]
 
 
-def with_faces(samples: Samples, config: PictureData) -> Samples:
+def with_faces(samples: Samples, options: FaceOptions) -> Samples:
     """The samples with the boxes of their pictures around the face, as `face`, `margin` and `no_face` say.
 
     Raises DataError if no samples remain, or a class loses all of its samples.
     """
-    if config.face == "whole":
+    if options.face == "whole":
         return samples
-    pictures = samples.pictures
-    faces = find_faces(pictures)
-    found = faces[:, 0] == 1
-    boxes = np.stack(
-        [
-            _with_margin(face, box, config.margin) if there else _without_face(box, config.no_face)
-            for face, box, there in zip(faces[:, 1:], pictures.boxes, found, strict=True)
-        ]
-    )
-    samples = replace(samples, x=replace(pictures, boxes=boxes))
+    pictures, found = look_at_faces(samples.pictures, options)
+    samples = replace(samples, x=pictures)
     missed = len(samples) - int(found.sum())
     if not missed:
         return samples
@@ -46,11 +38,28 @@ def with_faces(samples: Samples, config: PictureData) -> Samples:
         "whole": "the whole picture is used",
         "centre": "the square in the centre is used",
         "drop": "left out",
-    }[config.no_face]
-    warning = f"No face was found in {missed} of {len(samples)} pictures: {done} (data.no_face: {config.no_face})."
-    if config.no_face == "drop":
+    }[options.no_face]
+    warning = f"No face was found in {missed} of {len(samples)} pictures: {done} (data.no_face: {options.no_face})."
+    if options.no_face == "drop":
         samples = _selected(samples, np.flatnonzero(found))
     return replace(samples, warnings=(*samples.warnings, warning))
+
+
+def look_at_faces(pictures: Pictures, options: FaceOptions) -> tuple[Pictures, BoolArray]:
+    """The pictures with their boxes around the face as `options` say, and in which (N,) of them one was found. Where
+    none was, the box is the whole picture, or with `no_face: centre` the square in its centre. With `face: whole` every
+    picture is a face."""
+    if options.face == "whole":
+        return pictures, np.ones(len(pictures), dtype=np.bool_)
+    faces = find_faces(pictures)
+    found = faces[:, 0] == 1
+    boxes = np.stack(
+        [
+            _with_margin(face, box, options.margin) if there else _without_face(box, options.no_face)
+            for face, box, there in zip(faces[:, 1:], pictures.boxes, found, strict=True)
+        ]
+    )
+    return replace(pictures, boxes=boxes), found
 
 
 def find_faces(pictures: Pictures) -> Ints:

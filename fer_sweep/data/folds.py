@@ -21,7 +21,8 @@ _ATTEMPTS = 20
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One fold of one repeat: sorted sample indices, disjoint, together all samples. `validation` may be empty."""
+    """One fold of one repeat: sorted sample indices, disjoint, together all samples. `validation` may be empty; `test`
+    only where nothing is measured."""
 
     repeat: int
     fold: int
@@ -90,7 +91,18 @@ def make_split(
         for repeat in range(protocol.repeats if repeats is None else repeats)
         for fold in _repeat(samples, protocol, seed, repeat)
     )
+    return split_of(samples, folds)
+
+
+def split_of(samples: Samples, folds: tuple[Fold, ...]) -> Split:
+    """These folds as a split, checked for persons on two sides."""
     return Split(folds, all(_keeps_persons_apart(samples, fold) for fold in folds), _hash(folds))
+
+
+def undivided(samples: Samples) -> Fold:
+    """The fold that trains on all samples and tests on none."""
+    nothing = np.empty(0, dtype=np.int64)
+    return Fold(0, 0, np.arange(len(samples)), nothing, nothing)
 
 
 def _check_enough(samples: Samples, protocol: ProtocolConfig) -> None:

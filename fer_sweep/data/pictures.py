@@ -1,6 +1,7 @@
 """Pictures: N face pictures that are read when they are needed, from files or from memory."""
 
 import hashlib
+import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from fer_sweep.data.cache import Cache
-from fer_sweep.data.decoding import decode
+from fer_sweep.data.decoding import decode, examine
+from fer_sweep.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]
 T = TypeVar("T")
@@ -65,6 +67,14 @@ class Pictures:
         image.thumbnail((side, side))
         return np.asarray(image)
 
+    def png(self, i: int, side: int) -> bytes:
+        """Picture i as a PNG file, whole, its longer side at most `side` pixels."""
+        image = Image.fromarray(self.whole(i))
+        image.thumbnail((side, side))
+        written = io.BytesIO()
+        image.save(written, "PNG")
+        return written.getvalue()
+
     def pixels(self, size: int, *, grey: bool = False) -> Pixels:
         """(N, size, size, 3) uint8 RGB, or (N, size, size) grey (ITU-R 601): all faces, resized without keeping their
         aspect (paper section 2.5), bilinear with antialiasing."""
@@ -89,6 +99,48 @@ class Pictures:
             digests=tuple(self.digests[i] for i in rows),
             boxes=self.boxes[list(rows)],
         )
+
+
+def whole_pictures(items: Sequence[Path | bytes | Pixels], names: Sequence[str]) -> Pictures:
+    """Pictures to be looked at whole: files, the content of files, or (h, w, 3) RGB or (h, w) grey uint8 arrays.
+
+    Raises DataError with the name of the first that is no readable picture.
+    """
+    read = each(lambda i: _read(items[i], names[i]), range(len(items)))
+    return Pictures(
+        sources=tuple(source for source, _, _ in read),
+        digests=tuple(digest for _, digest, _ in read),
+        boxes=whole_boxes([size for _, _, size in read]),
+    )
+
+
+def together(parts: Sequence[Pictures]) -> Pictures:
+    """All these pictures in one, without a cache."""
+    return Pictures(
+        sources=tuple(source for part in parts for source in part.sources),
+        digests=tuple(digest for part in parts for digest in part.digests),
+        boxes=np.concatenate([np.empty((0, 4), np.int32), *(part.boxes for part in parts)]),
+    )
+
+
+def _read(item: Path | bytes | Pixels, name: str) -> tuple[Path | Pixels, str, tuple[int, int]]:
+    """Source, digest and (width, height); the content of a file is decoded, a file read again when it is needed."""
+    if isinstance(item, np.ndarray):
+        if item.dtype != np.uint8 or item.ndim not in {2, 3} or item.shape[2:] not in {(), (3,)} or not item.size:
+            raise DataError(
+                f"{name} is an array of shape {item.shape} and type {item.dtype}, which is no picture. Pictures are "
+                "(h, w, 3) RGB or (h, w) grey arrays of uint8."
+            )
+        pixels = item if item.ndim == 3 else np.repeat(item[:, :, None], 3, axis=2)
+        return pixels, digest_of(pixels), (pixels.shape[1], pixels.shape[0])
+    try:
+        content = item.read_bytes() if isinstance(item, Path) else item
+    except OSError as error:
+        raise DataError(f"{name} cannot be read: {error.strerror}. Name the file of a picture.") from error
+    found = examine(content)
+    if isinstance(found, str):
+        raise DataError(f"{name} is no readable picture: {found}. Remove or repair it.")
+    return item if isinstance(item, Path) else decode(content), digest_of(content), found
 
 
 def each(work: Callable[[int], T], items: Sequence[int]) -> list[T]:

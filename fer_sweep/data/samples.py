@@ -28,6 +28,7 @@ class Samples:
     class_names: C names, index = class
     person_names: name of each person index
     planted:     (N,) bool, True where the label is known to be wrong; None when that is not known
+    columns:     d names of the features; None when they have none
     part:        (N,) 0 training, 1 validation, 2 test, as the data set's authors divide it, NO_PART where they do not;
                  None when they divide nothing
     warnings:    what the reader of results should know about this data, one sentence each
@@ -41,6 +42,7 @@ class Samples:
     person_names: tuple[str, ...]
     planted: BoolArray | None = None
     part: IntArray | None = None
+    columns: tuple[str, ...] | None = None
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -49,6 +51,7 @@ class Samples:
         if isinstance(self.x, np.ndarray):
             assert self.x.ndim == 2
             assert self.x.dtype == np.float32
+            assert self.columns is None or len(self.columns) == self.x.shape[1]
         assert self.person.shape == (n,)
         assert len(self.ids) == n
         assert self.planted is None or self.planted.shape == (n,)
@@ -76,6 +79,11 @@ class Samples:
         """The (N, d) features; an error in the program if these samples have pictures instead."""
         assert isinstance(self.x, np.ndarray)
         return self.x
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns of the features; feature_1, feature_2, ... where they have no names."""
+        return self.columns or tuple(f"feature_{i}" for i in range(1, self.features.shape[1] + 1))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -49,7 +49,7 @@ def load_csv_samples(config: CsvData) -> Samples:
     Class order is that of `encode_labels`. Missing feature values are dropped, set to 0 or refused as
     `config.missing` says. Raises DataError naming row and column where the file is not such a table.
     """
-    table = _read(config)
+    table = _read(config.path, config.label)
     labels = table.column(config.label, "label")
     ids = _ids(table, config.id)
     persons = ids if config.person is None else table.column(config.person, "person")
@@ -70,27 +70,46 @@ def load_csv_samples(config: CsvData) -> Samples:
         ids=tuple(ids[i] for i in kept),
         class_names=class_names,
         person_names=tuple(person_names.tolist()),
+        columns=columns,
         warnings=warnings,
     )
 
 
-def _read(config: CsvData) -> _Table:
-    text = read_text_file(config.path)
-    delimiter = _delimiter(text, config.label)
+def read_features(path: str, names: Sequence[str]) -> tuple[list[int], Matrix]:
+    """The columns `names` of any feature table: numbers of the rows as a spreadsheet counts them, and values (N, d),
+    NaN where one is missing. Other columns may hold anything.
+
+    Raises DataError if the file is no such table.
+    """
+    table = _read(path, names[0])
+    if lacking := [name for name in names if name not in table.header]:
+        raise DataError(
+            f"{path} lacks the columns {', '.join(lacking)}. Needed are {', '.join(names)}; its columns are "
+            f"{', '.join(table.header)}."
+        )
+    index = [table.header.index(name) for name in names]
+    rows = zip(table.numbers, table.rows, strict=True)
+    return table.numbers, np.array([feature_row([cells[i] for i in index], names, number) for number, cells in rows])
+
+
+def _read(path: str, column: str) -> _Table:
+    """The table in a file that should have this column."""
+    text = read_text_file(path)
+    delimiter = _delimiter(text, column)
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
-        raise DataError(f"{config.path} cannot be read as a table: {error}. Check the quotes.") from error
+        raise DataError(f"{path} cannot be read as a table: {error}. Check the quotes.") from error
     filled = [(number, cells) for number, cells in enumerate(lines, start=1) if any(cell.strip() for cell in cells)]
     if not filled:
-        raise DataError(f"{config.path} is empty. A header row and one row per sample are needed.")
+        raise DataError(f"{path} is empty. A header row and one row per sample are needed.")
     (_, first), *rest = filled
     header = [cell.strip() for cell in first]
     repeated = [name for name, count in Counter(header).items() if name and count > 1]
     if repeated:
         raise DataError(f"The header names column {repeated[0]} more than once. Rename all but one.")
     if not rest:
-        raise DataError(f"{config.path} has a header but no rows.")
+        raise DataError(f"{path} has a header but no rows.")
     for number, cells in rest:
         if len(cells) != len(header):
             raise DataError(
@@ -100,13 +119,13 @@ def _read(config: CsvData) -> _Table:
     return _Table(header, [number for number, _ in rest], [cells for _, cells in rest])
 
 
-def _delimiter(text: str, label: str) -> str:
-    """The delimiter under which the first line has the label column, else the most cells."""
+def _delimiter(text: str, column: str) -> str:
+    """The delimiter under which the first line has the wanted column, else the most cells."""
     first = next((line for line in text.splitlines() if line.strip()), "")
 
     def quality(delimiter: str) -> tuple[bool, int]:
         cells = next(csv.reader([first], delimiter=delimiter), [])
-        return label in [cell.strip() for cell in cells], len(cells)
+        return column in [cell.strip() for cell in cells], len(cells)
 
     return max(_DELIMITERS, key=quality)
 

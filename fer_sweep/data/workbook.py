@@ -66,6 +66,7 @@ def load_workbook_samples(config: WorkbookData) -> Samples:
         ids=tuple(name for name, stays in zip(ids, keep, strict=True) if stays),
         class_names=class_names,
         person_names=tuple(person_names.tolist()),
+        columns=FEATURES,
         warnings=(*missing, *repeated, *extreme_values(x[keep], [str(picture) for picture in kept], _COLUMNS)),
     )
 

@@ -48,8 +48,8 @@ class SyntheticFeatures(SpecModel):
     seed: int = Field(default=0, ge=0)
 
 
-class _PictureData(SpecModel):
-    """Settings of every source of pictures: which part of a picture is the face."""
+class FaceOptions(SpecModel):
+    """Which part of a picture is the face; settings of every source of pictures."""
 
     face: Literal["whole", "viola_jones"] = "whole"
     """`whole`: the picture is the face. `viola_jones`: the largest face that OpenCV's Haar cascades find."""
@@ -59,7 +59,7 @@ class _PictureData(SpecModel):
     """A picture without a found face: take the whole picture, the largest square in its centre, or leave it out."""
 
 
-class FolderData(_PictureData):
+class FolderData(FaceOptions):
     """A folder of face pictures: a folder per class, in any case or spelling, or a data set whose layout is known."""
 
     source: Literal["folder"]
@@ -77,14 +77,14 @@ class FolderData(_PictureData):
     """A file that is no readable picture: leave it out with a warning, or refuse the folder."""
 
 
-class Fer2013Data(_PictureData):
+class Fer2013Data(FaceOptions):
     """The CSV file of FER-2013: emotion, pixels (48 x 48 grey values) and Usage. It names no persons."""
 
     source: Literal["fer2013"]
     path: str = Field(min_length=1)
 
 
-class SyntheticFaces(_PictureData):
+class SyntheticFaces(FaceOptions):
     """Drawn faces in seven expressions (FACS prototypes), several pictures per identity, and planted wrong labels."""
 
     source: Literal["synthetic_faces"]

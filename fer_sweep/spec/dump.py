@@ -4,8 +4,6 @@ import io
 from typing import Any
 
 from pydantic import BaseModel
-from ruamel.yaml import YAML
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from fer_sweep.spec.search import Parameter
 from fer_sweep.spec.trial import TrialConfig
@@ -14,6 +12,8 @@ from fer_sweep.spec.trial import TrialConfig
 def to_yaml(config: TrialConfig) -> str:
     """YAML text of a TrialConfig or SweepSpec, all settings written out in the order of the models. A null is written
     only where it is not what leaving the key out means."""
+    from ruamel.yaml import YAML  # here, because a served model writes no YAML
+
     yaml = YAML(typ="rt", pure=True)
     yaml.width = 120
     stream = io.StringIO()
@@ -37,6 +37,8 @@ def _plain(value: Any) -> Any:
 
 
 def _text(value: str) -> str:
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
     escaped = value.replace("$", "$$")
     # only double quotes keep line separators such as U+0085 as they are
     return escaped if escaped.isprintable() else DoubleQuotedScalarString(escaped)

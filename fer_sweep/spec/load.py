@@ -9,11 +9,9 @@ from pydantic import ValidationError
 
 from fer_sweep.spec.checks import check_parameters, check_whole
 from fer_sweep.spec.corners import check_corners
-from fer_sweep.spec.overrides import apply_overrides
 from fer_sweep.spec.parameters import ROOT, flatten_nested, parse_parameters
 from fer_sweep.spec.problems import Problems
 from fer_sweep.spec.search import Parameter
-from fer_sweep.spec.source import read_file
 from fer_sweep.spec.sweep import SweepSpec
 from fer_sweep.spec.translation import add_validation_problems
 
@@ -22,6 +20,9 @@ def load_sweep(path: Path, overrides: Sequence[str] = (), environ: Mapping[str, 
     """Read a sweep file, put `--set path=value` overrides on top, fill in `${NAME}` from `environ`, check everything.
 
     Raises SpecError with all problems found, each with its file and line (or override), dotted path and remedy."""
+    from fer_sweep.spec.overrides import apply_overrides  # here, because a served model reads no YAML
+    from fer_sweep.spec.source import read_file
+
     document = read_file(Path(path), environ)
     data, problems = document.data, document.problems
     if isinstance(data.get(ROOT), dict):

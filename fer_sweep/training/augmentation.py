@@ -6,17 +6,13 @@ All random numbers come from torch's generator of the device, which the caller s
 import torch
 from torch import Tensor
 
+from fer_sweep.models.pictures import plain_batch
 from fer_sweep.spec.train import AugmentConfig
 
 ERASED_AREA = (0.02, 0.33)
 ERASED_ASPECT = (0.3, 3.3)
 """Ranges of area share and aspect ratio of erased rectangles (Zhong et al. 2020)."""
 _GREY = (0.299, 0.587, 0.114)  # ITU-R 601
-
-
-def plain_batch(pixels: Tensor, rows: Tensor) -> Tensor:
-    """(B, 3, S, S) float pictures in [0, 1], in channels_last layout. pixels: (N, S, S, 3) uint8, rows: (B,)."""
-    return pixels[rows].permute(0, 3, 1, 2).float().div_(255.0)
 
 
 def changed_batch(pixels: Tensor, rows: Tensor, augment: AugmentConfig) -> Tensor:

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import torch
 
 from fer_sweep.data.pictures import Pictures
-from fer_sweep.models.resnet import DEVIATION, MEAN, build_backbone
+from fer_sweep.models.pictures import Normalization, plain_batch
+from fer_sweep.models.resnet import build_backbone
 from fer_sweep.spec.models import ResnetModel
-from fer_sweep.training.augmentation import plain_batch
 
 BATCH = 32
 
@@ -28,20 +28,21 @@ def extract_features(pictures: Pictures, model: ResnetModel, device: torch.devic
         weights.update(tensor.numpy().tobytes())
 
     def compute() -> Floats:
-        return _pass_all(pictures.pixels(model.input_size), backbone, device)
+        return _pass_all(pictures.pixels(model.input_size), backbone, Normalization(model, device), device)
 
     both = pictures.computed("backbone", (model.depth, model.input_size, weights.hexdigest()), compute)
     return both[0], both[1]
 
 
 @torch.inference_mode()
-def _pass_all(pixels: npt.NDArray[np.uint8], backbone: torch.nn.Module, device: torch.device) -> Floats:
+def _pass_all(
+    pixels: npt.NDArray[np.uint8], backbone: torch.nn.Module, normalization: Normalization, device: torch.device
+) -> Floats:
     """(2, N, F) features of pictures (N, S, S, 3) and of their mirror images."""
     backbone.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    mean, deviation = (torch.tensor(values, device=device)[:, None, None] for values in (MEAN, DEVIATION))
     batches = []
     for begin in range(0, len(pixels), BATCH):
         batch = torch.tensor(pixels[begin : begin + BATCH], device=device)
-        x = (plain_batch(batch, torch.arange(len(batch), device=device)) - mean) / deviation
+        x = normalization.apply(plain_batch(batch, torch.arange(len(batch), device=device)))
         batches.append(torch.stack([backbone(x), backbone(x.flip(-1))]).cpu())
     return torch.cat(batches, dim=1).numpy()

@@ -119,8 +119,11 @@ class Cohort:
                     series=series[:, p],
                 ),
             )
-            if isinstance(population, PicturePopulation) and (run.network.data.repeat, run.network.data.fold) == (0, 0):
-                run.explanation = population.explain(p, run.network.data.test.y)
+            if run.network.keep_weights:
+                run.weights = population.weights(p)
+            data = run.network.data
+            if isinstance(population, PicturePopulation) and (data.repeat, data.fold) == (0, 0) and len(data.test.y):
+                run.explanation = population.explain(p, data.test.y)
         stay = [p for p, _ in self._live()]
         if stay and len(stay) <= (1.0 - self._idle_share) * len(self._rows):
             population.keep(stay)

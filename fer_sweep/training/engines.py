@@ -11,7 +11,7 @@ from fer_sweep.models.linear import LinearWeights, initial_linear_weights
 from fer_sweep.models.mlp import MlpWeights, initial_weights
 from fer_sweep.spec.models import CnnModel, MlpModel, ResnetModel
 from fer_sweep.training.fused import FusedPopulation, is_fusible
-from fer_sweep.training.member import Floats, Member
+from fer_sweep.training.member import Floats, Member, Weights
 from fer_sweep.training.network_run import Network
 from fer_sweep.training.picture_network import PictureMember
 from fer_sweep.training.picture_population import PicturePopulation
@@ -31,6 +31,7 @@ class Engine(Protocol):
     def deactivate(self, network: int, positions: npt.NDArray[np.int64]) -> None: ...
     def history(self) -> Floats: ...
     def keep(self, networks: Sequence[int]) -> None: ...
+    def weights(self, network: int) -> Weights: ...
 
 
 def build_engine(networks: Sequence[Network], *, classes: int, epochs: int, device: torch.device) -> Engine:

@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from fer_sweep.data import Fold, Samples
 from fer_sweep.data.pictures import Pixels
+from fer_sweep.features.projection import Projection
+from fer_sweep.features.scaling import Scaling, fit_scaling
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -30,6 +32,8 @@ class FoldData:
     planted:  (n_train,) known wrong labels, or None when unknown
     mirrored: (n_train, d) features of the mirrored training pictures, or None when they are not used
     pixels:   (N, size, size, 3) all pictures, to which the parts' indices refer; None for networks that see features
+    projection, scaling: how the features came about, after descriptors and before them; None where there is no such
+              step
     """
 
     repeat: int
@@ -40,6 +44,8 @@ class FoldData:
     planted: npt.NDArray[np.bool_] | None
     mirrored: FloatArray | None = None
     pixels: Pixels | None = None
+    projection: Projection | None = None
+    scaling: Scaling | None = None
 
 
 def prepare_fold(
@@ -49,21 +55,19 @@ def prepare_fold(
     *,
     x: FloatArray | None = None,
     mirrored: FloatArray | None = None,
+    projection: Projection | None = None,
 ) -> FoldData:
-    """Cut a fold out of the samples' features, or out of `x` (N, d) and `mirrored` (N, d) computed from their pictures.
+    """Cut a fold out of the samples' features, or out of `x` (N, d) and `mirrored` (N, d) computed from their pictures,
+    which are remembered to have gone through `projection`.
 
     Mean and population deviation come from the training part, or from all samples with `all` (which leaks); a constant
     feature is only centred.
     """
-    features = (samples.features if x is None else x).astype(np.float64)
-    mean, deviation = np.zeros(features.shape[1]), np.ones(features.shape[1])
-    if normalize:
-        reference = features if normalize == "all" else features[fold.train]
-        mean, deviation = reference.mean(axis=0), reference.std(axis=0)
-        deviation = np.where(deviation > 0, deviation, 1.0)
+    features = samples.features if x is None else x
+    scaling = fit_scaling(features if normalize == "all" else features[fold.train]) if normalize else None
 
-    def normalized(rows: FloatArray | npt.NDArray[np.float64]) -> FloatArray:
-        return np.ascontiguousarray((rows - mean) / deviation, dtype=np.float32)
+    def normalized(rows: FloatArray) -> FloatArray:
+        return np.ascontiguousarray(rows) if scaling is None else scaling.apply(rows)
 
     def part(index: IntArray) -> Part:
         return Part(index, normalized(features[index]), samples.y[index])
@@ -76,6 +80,8 @@ def prepare_fold(
         part(fold.test),
         planted=_planted(samples, fold),
         mirrored=None if mirrored is None else normalized(mirrored[fold.train]),
+        projection=projection,
+        scaling=scaling,
     )
 
 

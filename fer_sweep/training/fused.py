@@ -4,6 +4,7 @@ Networks train side by side on threads and never meet in one product, so each co
 else trains with it, and those of different width or size need no padding to each other's.
 """
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from fer_sweep.models.mlp import MlpWeights
 from fer_sweep.spec.train import TrainConfig
 from fer_sweep.training import fused_kernel as kernel
 from fer_sweep.training.fused_kernel import Floats, Integers
-from fer_sweep.training.member import Member
+from fer_sweep.training.member import Member, Weights
 from fer_sweep.training.schedules import rates_until
 
 _OPTIMIZERS = {"sgd": kernel.SGD, "adam": kernel.ADAM, "adamw": kernel.ADAMW}
@@ -74,6 +75,10 @@ class FusedPopulation:
         """Drop all networks but these; the rest go on as if they had been alone."""
         self._networks = [self._networks[p] for p in networks]
 
+    def weights(self, network: int) -> Weights:
+        """The fields of MlpWeights of one network."""
+        return self._networks[network].weights()
+
     def _each(self, work: Callable[["_Network"], R]) -> list[R]:
         if len(self) == 1:
             return [work(self._networks[0])]
@@ -118,6 +123,7 @@ class _Network:
         assert isinstance(member.weights, MlpWeights)
         h, features = member.weights.hidden.shape
         self._shape = (_padded(features), _padded(h), _padded(classes), classes)
+        self._sizes = [tuple(tensor.shape) for tensor in member.weights]
         self._train: TrainConfig = member.train
         self._rates = rates_until(epochs, member.train, member.schedule)
         self._weights = _flatten(member.weights, self._shape)
@@ -156,6 +162,10 @@ class _Network:
         self._active_x = _Tiles.of(self._x[self._active], self._shape[0])
         self._active_y = self.y[self._active]
 
+    def weights(self) -> Weights:
+        """The fields of MlpWeights, without padding."""
+        return _unflatten(self._weights, self._shape, self._sizes)
+
     def _log_probabilities(self, part: int) -> Floats:
         tiles = self._parts[part]
         with np.errstate(all="ignore"):
@@ -166,12 +176,27 @@ def _padded(width: int) -> int:
     return -(-width // 4) * 4
 
 
+def _padded_shapes(shape: tuple[int, int, int, int]) -> tuple[tuple[int, ...], ...]:
+    """Of the fields of MlpWeights in the kernel's order."""
+    d, h, c, _ = shape
+    return (h, d), (h,), (c, h), (c,)
+
+
 def _flatten(weights: MlpWeights, shape: tuple[int, int, int, int]) -> Floats:
     """The kernel's flat, padded weights."""
-    d, h, c, _ = shape
-    padded = (np.zeros(s, np.float32) for s in ((h, d), (h,), (c, h), (c,)))
     filled = []
-    for array, tensor in zip(padded, weights, strict=True):
+    for padded, tensor in zip(_padded_shapes(shape), weights, strict=True):
+        array = np.zeros(padded, np.float32)
         array[tuple(slice(size) for size in tensor.shape)] = tensor.numpy()
         filled.append(array.ravel())
     return np.concatenate(filled)
+
+
+def _unflatten(flat: Floats, shape: tuple[int, int, int, int], sizes: Sequence[tuple[int, ...]]) -> Weights:
+    """The fields of MlpWeights, of these sizes, out of the kernel's weights."""
+    found, begin = {}, 0
+    for name, padded, true in zip(MlpWeights._fields, _padded_shapes(shape), sizes, strict=True):
+        end = begin + math.prod(padded)
+        found[name] = flat[begin:end].reshape(padded)[tuple(map(slice, true))].copy()
+        begin = end
+    return found

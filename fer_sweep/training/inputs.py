@@ -8,7 +8,7 @@ import torch
 from fer_sweep.data import Fold, Samples, Split
 from fer_sweep.data.pictures import Pictures
 from fer_sweep.features.descriptors import Descriptors, describe
-from fer_sweep.features.projection import fit_project
+from fer_sweep.features.projection import Projection, fit_projection, project
 from fer_sweep.spec.models import CnnModel, ResnetModel
 from fer_sweep.spec.trial import FeaturesConfig, TrialConfig
 from fer_sweep.training.backbone import extract_features
@@ -22,7 +22,7 @@ class Inputs:
     def __init__(self, samples: Samples, split: Split, *, device: torch.device) -> None:
         self._samples, self._split, self._device = samples, split, device
         self._descriptors: dict[FeaturesConfig, Descriptors] = {}
-        self._projected: dict[tuple[FeaturesConfig, int], FloatArray] = {}
+        self._projected: dict[tuple[FeaturesConfig, int], tuple[FloatArray, Projection]] = {}
         self._extracted: dict[ResnetModel, tuple[FloatArray, FloatArray]] = {}
 
     def folds(self, config: TrialConfig) -> list[FoldData]:
@@ -46,9 +46,10 @@ class Inputs:
                 prepare_fold(samples, fold, False, x=plain, mirrored=mirrored if config.augment.flip else None)
                 for fold in self._split.folds
             ]
+        components = [self._components(config.features, *numbered) for numbered in enumerate(self._split.folds)]
         return [
-            prepare_fold(samples, fold, normalize, x=self._components(config.features, position, fold))
-            for position, fold in enumerate(self._split.folds)
+            prepare_fold(samples, fold, normalize, x=x, projection=projection)
+            for fold, (x, projection) in zip(self._split.folds, components, strict=True)
         ]
 
     def key(self, request: TrialRequest) -> str:
@@ -57,12 +58,13 @@ class Inputs:
         digest = hashlib.sha256(repr((*parts, self._split.hash, self._samples.fingerprint)).encode())
         return digest.hexdigest()[:16]
 
-    def _components(self, config: FeaturesConfig, position: int, fold: Fold) -> FloatArray:
+    def _components(self, config: FeaturesConfig, position: int, fold: Fold) -> tuple[FloatArray, Projection]:
         plain = config.model_copy(update={"components": "all", "fit_on": "train"})  # what descriptors do not depend on
         if plain not in self._descriptors:
             self._descriptors[plain] = describe(self._samples.pictures, plain)
         key = (config, -1 if config.fit_on == "all" or config.components == "all" else position)
         if key not in self._projected:
             rows = np.arange(len(self._samples)) if config.fit_on == "all" else fold.train
-            self._projected[key] = fit_project(self._descriptors[plain], rows, config.components)
+            projection = fit_projection(self._descriptors[plain], rows, config.components)
+            self._projected[key] = project(projection, self._descriptors[plain]), projection
         return self._projected[key]

@@ -20,6 +20,9 @@ class Layers(Protocol):
     def flatten(self, weights: MlpWeights | LinearWeights) -> Tensor:
         """(W,) flat weights of one network."""
 
+    def unflatten(self, flat: Tensor, units: int) -> MlpWeights | LinearWeights:
+        """The weights of one network with that many hidden units out of its (W,) flat ones."""
+
     def bind(self, weights: Tensor, gradient: Tensor) -> None:
         """Look at these flat tensors from now on."""
 
@@ -70,6 +73,10 @@ class MlpLayers:
         output[:units], output[-1] = weights.output.T, weights.output_bias
         return torch.cat([hidden.flatten(), output.flatten()])
 
+    def unflatten(self, flat: Tensor, units: int) -> MlpWeights:
+        (hidden,), (output,) = self._matrices(flat[None])
+        return MlpWeights(hidden[:-1, :units].T, hidden[-1, :units], output[:units].T, output[-1])
+
     def bind(self, weights: Tensor, gradient: Tensor) -> None:
         self._hidden, self._output = self._matrices(weights)
         self._hidden_gradient, self._output_gradient = self._matrices(gradient)
@@ -115,6 +122,10 @@ class LinearLayer:
     def flatten(self, weights: MlpWeights | LinearWeights) -> Tensor:
         assert isinstance(weights, LinearWeights)
         return torch.cat([weights.output.T, weights.output_bias[None]]).flatten()
+
+    def unflatten(self, flat: Tensor, units: int) -> LinearWeights:
+        output = flat.view(self._shape)
+        return LinearWeights(output[:-1].T, output[-1])
 
     def bind(self, weights: Tensor, gradient: Tensor) -> None:
         self._output, self._output_gradient = (flat.view(-1, *self._shape) for flat in (weights, gradient))

@@ -1,6 +1,8 @@
 """A network as a population takes it in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,8 @@ from fer_sweep.spec.train import ConstantSchedule, ScheduleConfig, TrainConfig
 
 CONSTANT = ConstantSchedule(kind="constant")
 Floats = npt.NDArray[np.float32]
+Weights = Mapping[str, npt.NDArray[Any]]
+"""A network's weights by name: the fields of MlpWeights or LinearWeights, or the tensors of a module's state."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ Per class, one against the rest: precision = tp / (tp + fp), recall = tp / (tp +
 Accuracy is trace / N, UAR is the mean recall, macro-F1 the mean of the classes' F1. A ratio 0 / 0 counts as 0.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -114,9 +115,11 @@ class Scores:
 
 
 def metric_values(confusion: IntArray) -> MetricValues:
-    """Accuracy, macro-F1 and UAR of one confusion matrix."""
+    """Accuracy, macro-F1 and UAR of one confusion matrix; NaN where not one sample was counted."""
+    if not confusion.any():
+        return MetricValues(accuracy=math.nan, macro_f1=math.nan, uar=math.nan)
     each = class_metrics(confusion)
-    accuracy = np.trace(confusion) / max(int(confusion.sum()), 1)
+    accuracy = np.trace(confusion) / int(confusion.sum())
     return MetricValues(accuracy=float(accuracy), macro_f1=float(each.f1.mean()), uar=float(each.recall.mean()))
 
 

@@ -11,6 +11,7 @@ import torch
 from fer_sweep.spec.removal import BdrRemoval, OracleRemoval, RandomRemoval
 from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.training.fold_data import FoldData
+from fer_sweep.training.member import Weights
 from fer_sweep.training.records import (
     HISTOGRAM_BINS,
     HISTOGRAM_MAX,
@@ -37,13 +38,15 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network to train: one (repeat, fold) of a trial. `shadow` networks only lead a random-removal control."""
+    """A network to train: one (repeat, fold) of a trial. `shadow` networks only lead a random-removal control;
+    `keep_weights`: it hands out its weights when it ends."""
 
     trial: int
     data: FoldData
     config: TrialConfig
     seed: int
     shadow: bool = False
+    keep_weights: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class NetworkRun:
         self.observation: Observation | None = None
         self.result: NetworkResult | None = None
         self.explanation: Explanation | None = None
+        self.weights: Weights | None = None
         self.ended: str | None = None
         self.active = np.ones(len(network.data.train.y), dtype=np.bool_)
         self._leader = leader
@@ -238,4 +242,5 @@ def with_shadow(network: Network) -> tuple[Network, Network | None]:
     if not isinstance(removal, RandomRemoval):
         return network, None
     bdr = BdrRemoval.model_validate({**removal.model_dump(), "rule": "bdr"})
-    return network, replace(network, config=network.config.model_copy(update={"removal": bdr}), shadow=True)
+    config = network.config.model_copy(update={"removal": bdr})
+    return network, replace(network, config=config, shadow=True, keep_weights=False)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fer_sweep.models import cnn, resnet
+from fer_sweep.models.pictures import Normalization, build_picture_network, plain_batch
 from fer_sweep.spec.models import CnnModel, ResnetModel
 from fer_sweep.spec.train import AugmentConfig, ScheduleConfig, TrainConfig
-from fer_sweep.training.augmentation import changed_batch, erased, mixed, plain_batch
+from fer_sweep.training.augmentation import changed_batch, erased, mixed
 from fer_sweep.training.member import importance
 from fer_sweep.training.schedules import rates_until
 from fer_sweep.training.seeds import derive_seed
@@ -47,13 +47,9 @@ class PictureNetwork:
         self.member = member
         self._pixels = pixels
         self._classes = classes
-        build = cnn.build_cnn if isinstance(member.model, CnnModel) else resnet.build_resnet
-        source = cnn if isinstance(member.model, CnnModel) else resnet
-        self.module: nn.Module = build(member.model, classes=classes, seed=member.seed)  # type: ignore[arg-type]
+        self.module = build_picture_network(member.model, classes=classes, seed=member.seed)
         self.module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._mean, self._deviation = (
-            torch.tensor(values, device=device)[:, None, None] for values in (source.MEAN, source.DEVIATION)
-        )
+        self._normalization = Normalization(member.model, device)
         self._rates = rates_until(epochs, member.train, member.schedule)
         self._optimizer = _optimizer(member.train, self.module)
         self._bfloat16 = _computes_in_bfloat16(member.train, device)
@@ -76,7 +72,7 @@ class PictureNetwork:
 
     def _train_on(self, batch: Tensor) -> None:
         augment, y = self.member.augment, self._y[batch]
-        x = self._normalized(changed_batch(self._pixels, self._parts[-1][batch], augment))
+        x = self._normalization.apply(changed_batch(self._pixels, self._parts[-1][batch], augment))
         if augment.erasing:
             x = erased(x, augment.erasing)
         smoothing = self.member.train.label_smoothing
@@ -106,7 +102,7 @@ class PictureNetwork:
 
     def prepared(self, rows: Tensor) -> Tensor:
         """(B, 3, S, S) pictures as the network wants them, unchanged otherwise."""
-        return self._normalized(plain_batch(self._pixels, rows))
+        return self._normalization.apply(plain_batch(self._pixels, rows))
 
     @property
     def device(self) -> torch.device:
@@ -116,8 +112,9 @@ class PictureNetwork:
         """(k, S, S, 3) pictures of the data set."""
         return self._pixels[torch.from_numpy(rows).to(self.device)].cpu().numpy()
 
-    def _normalized(self, x: Tensor) -> Tensor:
-        return (x - self._mean) / self._deviation
+    def weights(self) -> dict[str, npt.NDArray[Any]]:
+        """The module's state, by the names of its tensors."""
+        return {name: tensor.cpu().contiguous().numpy().copy() for name, tensor in self.module.state_dict().items()}
 
     def state(self) -> dict[str, object]:
         """All that training changes, as plain tensors."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fer_sweep.data.pictures import Pixels
 from fer_sweep.training.explanation import explain
-from fer_sweep.training.member import Floats
+from fer_sweep.training.member import Floats, Weights
 from fer_sweep.training.picture_network import Integers, PictureMember, PictureNetwork
 from fer_sweep.training.records import Explanation
 
@@ -107,6 +107,10 @@ class PicturePopulation:
         }
         self._networks = [self._networks[p] for p in networks]
         self._history = self._history[:, list(networks)]
+
+    def weights(self, network: int) -> Weights:
+        """The state of a network's module."""
+        return self._networks[network].weights()
 
     def state(self) -> dict[str, object]:
         """All that training changes, as plain tensors and numbers."""

@@ -29,11 +29,11 @@ def run_on_pictures(
     trial = TrialRun(request, folds)
     try:
         with algorithms(repeatable=request.config.train.deterministic, device=device):
-            yield from _train(trial, classes, device=device, checkpoint=checkpoint)
+            yield from train_alone(trial, classes, device=device, checkpoint=checkpoint)
         if trial.ended:
             yield trial.result(seconds=time.perf_counter() - begun, device=device)
     except torch.OutOfMemoryError as error:
-        yield _out_of_memory(trial, error)
+        yield out_of_memory(trial, error)
     if checkpoint is not None:
         checkpoint.delete()
 
@@ -58,10 +58,10 @@ def algorithms(*, repeatable: bool, device: torch.device) -> Iterator[None]:
         torch.use_deterministic_algorithms(before[1])
 
 
-def _train(
-    trial: TrialRun, classes: int, *, device: torch.device, checkpoint: Checkpoint | None
-) -> Generator[Record, str | None, None]:
-    """Yields the reports, and a failure if a loss is no number."""
+def train_alone(
+    trial: TrialRun, classes: int, *, device: torch.device, checkpoint: Checkpoint | None = None
+) -> Generator[EpochReport | TrialFailure, str | None, None]:
+    """Train one trial of any kind to its end. Yields the reports, and a failure if a loss is no number."""
     (cohort,) = form_cohorts(trial.networks, classes=classes, device=device, workers=1)
     trial.join([cohort])
     earlier = (None if checkpoint is None else checkpoint.restore(cohort)) or []
@@ -88,7 +88,8 @@ def _train(
         raise
 
 
-def _out_of_memory(trial: TrialRun, error: torch.OutOfMemoryError) -> TrialFailure:
+def out_of_memory(trial: TrialRun, error: torch.OutOfMemoryError) -> TrialFailure:
+    """The failure that it is when the device's memory was too small."""
     config, networks = trial.request.config, len(trial.networks)
     return _too_small(
         trial.request,

@@ -17,7 +17,7 @@ from torch.nn import functional
 from fer_sweep.models.mlp import MlpWeights
 from fer_sweep.training.flat_optimizer import FlatOptimizer
 from fer_sweep.training.layers import Layers, LinearLayer, MlpLayers, Workspace
-from fer_sweep.training.member import Floats, Member, importance
+from fer_sweep.training.member import Floats, Member, Weights, importance
 from fer_sweep.training.schedules import rates_until
 
 
@@ -34,6 +34,7 @@ class Population:
         self._sizes = [len(m.y) for m in members]
         self._evaluation_sizes = [[len(x) for x in m.evaluate] for m in members]
         self._layers = _layers(members, classes)
+        self._units = [_hidden_units(m) for m in members]
         self._x = self._features([m.x for m in members])
         mirrored = [m.mirrored for m in members if m.mirrored is not None]
         assert len(mirrored) in (0, len(members)), "networks with and without mirrored pictures cannot share a batch"
@@ -93,6 +94,12 @@ class Population:
         """(2, P, epoch) mean and variance of the active samples' cross-entropy at epochs 0..epoch-1."""
         return self._history[:, :, : self.epoch].cpu().numpy()
 
+    def weights(self, network: int) -> Weights:
+        """The fields of MlpWeights or LinearWeights of one network."""
+        flat = self._optimizer.weights[network].cpu()
+        fields = self._layers.unflatten(flat, self._units[network])._asdict()
+        return {name: tensor.contiguous().numpy().copy() for name, tensor in fields.items()}
+
     def keep(self, networks: Sequence[int]) -> None:
         """Drop all networks but these; the rest go on as if they had been alone."""
         index = torch.tensor(networks, device=self.device)
@@ -106,6 +113,7 @@ class Population:
         self._sizes = [self._sizes[p] for p in networks]
         self._evaluation_sizes = [self._evaluation_sizes[p] for p in networks]
         self._shuffles = [self._shuffles[p] for p in networks]
+        self._units = [self._units[p] for p in networks]
         self._allocate()
 
     # -- tensors -----------------------------------------------------------------------------------------------------
@@ -228,11 +236,14 @@ class Population:
 
 def _layers(members: Sequence[Member], classes: int) -> Layers:
     """The layers of networks that share a population."""
-    features = members[0].x.shape[1]
-    widths = [len(m.weights.hidden_bias) for m in members if isinstance(m.weights, MlpWeights)]
-    if not widths:
+    features, units = members[0].x.shape[1], max(map(_hidden_units, members))
+    if not units:
         return LinearLayer(features=features, classes=classes)
-    return MlpLayers(features=features, hidden_units=max(widths), classes=classes)
+    return MlpLayers(features=features, hidden_units=units, classes=classes)
+
+
+def _hidden_units(member: Member) -> int:
+    return len(member.weights.hidden_bias) if isinstance(member.weights, MlpWeights) else 0
 
 
 def _picked(values: Tensor, rows: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class MetricValues:
 @dataclass(frozen=True)
 class EpochReport:
     """A trial at one epoch: means over its networks (folds x repeats). A network that has ended counts with its last
-    value. `epoch` counts completed updates: 0 is the initial network."""
+    value. `epoch` counts completed updates: 0 is the initial network. `test` is NaN where nothing is tested on."""
 
     trial: int
     epoch: int

@@ -10,6 +10,7 @@ import torch
 from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.training.cohort import Cohort
 from fer_sweep.training.fold_data import FoldData
+from fer_sweep.training.member import Weights
 from fer_sweep.training.metrics import mean_values
 from fer_sweep.training.network_run import Network, NetworkRun
 from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
@@ -33,13 +34,19 @@ class TrialRequest:
 class TrialRun:
     """A trial on its way: its networks, wherever they train, and what was reported so far."""
 
-    def __init__(self, request: TrialRequest, folds: Sequence[FoldData]) -> None:
+    def __init__(self, request: TrialRequest, folds: Sequence[FoldData], *, keep_weights: bool = False) -> None:
         self.request = request
         last = request.config.train.last_epoch
         regular = range(0, last, math.ceil(last / OBSERVATIONS))
         self.observed_epochs = frozenset((*regular, *(e for e in request.report_epochs if e < last), last))
         self.networks = [
-            Network(request.number, data, request.config, derive_seed(request.seed, data.repeat, data.fold))
+            Network(
+                request.number,
+                data,
+                request.config,
+                derive_seed(request.seed, data.repeat, data.fold),
+                keep_weights=keep_weights,
+            )
             for data in folds
         ]
         self.cohorts: list[Cohort] = []
@@ -90,6 +97,11 @@ class TrialRun:
         self._stopped = reason
         for cohort in self.cohorts:
             cohort.end(self.request.number)
+
+    @property
+    def weights(self) -> list[Weights]:
+        """Of its networks that have ended and were told to keep them."""
+        return [run.weights for run in self._runs if run.weights is not None]
 
     def _diverged(self, epoch: int) -> TrialFailure:
         return TrialFailure(

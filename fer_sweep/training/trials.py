@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +36,7 @@ from fer_sweep.training.records import (
     TrialResult,
 )
 from fer_sweep.training.seeds import derive_seed
+from fer_sweep.training.threads import one_thread
 from fer_sweep.training.trial_run import TrialRequest, TrialRun, device_name
 
 __all__ = ["Device", "TrialRequest", "choose_device", "device_name", "require_weights", "run_trials"]
@@ -136,14 +137,8 @@ def _cores(device: torch.device) -> int:
 def _threads(workers: int) -> Iterator[ThreadPoolExecutor]:
     """Threads that train cohorts side by side, each on one core: torch's own threads would meet at a barrier after
     every operation, and wait there for whoever else uses the machine. A single worker keeps torch's threads."""
-    threads = torch.get_num_threads()
-    if workers > 1:
-        torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread() if workers > 1 else nullcontext(), ThreadPoolExecutor(workers) as pool:
+        yield pool
 
 
 def _run_svm(request: TrialRequest, inputs: Inputs, classes: int) -> TrialResult | TrialFailure:
@@ -164,21 +159,19 @@ def _run_svm(request: TrialRequest, inputs: Inputs, classes: int) -> TrialResult
 
 
 def _svm_network(request: TrialRequest, data: FoldData, classes: int) -> NetworkResult:
-    assert isinstance(request.config.model, SvmModel)
-    svm = fit_svm(request.config.model, data.train.x, data.train.y)
-    n = len(data.train.y)
-    validation = (
-        svm_votes(svm, data.validation.x, classes) if len(data.validation.y) else np.empty((0, classes), np.float32)
-    )
+    model, n = request.config.model, len(data.train.y)
+    assert isinstance(model, SvmModel)
+    svm = fit_svm(model, data.train.x, data.train.y)
+    test, validation, train = (svm_votes(model, svm, p.x, classes) for p in (data.test, data.validation, data.train))
     return NetworkResult(
         repeat=data.repeat,
         fold=data.fold,
         seed=derive_seed(request.seed, data.repeat, data.fold),
         test=data.test.index,
-        test_probabilities=svm_votes(svm, data.test.x, classes),
+        test_probabilities=test,
         validation=data.validation.index,
         validation_probabilities=validation,
-        train_accuracy=float((svm_votes(svm, data.train.x, classes).argmax(1) == data.train.y).mean()),
+        train_accuracy=float((train.argmax(1) == data.train.y).mean()),
         epochs=0,
         ended="epochs",
         train_loss=np.empty(0, dtype=np.float32),

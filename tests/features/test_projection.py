@@ -1,15 +1,17 @@
 """Principal components: fitted on the given rows, and on nothing else."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 
 from fer_sweep.data.cache import Cache
 from fer_sweep.data.pictures import Pictures, digest_of, whole_boxes
 from fer_sweep.errors import DataError
 from fer_sweep.features.descriptors import describe
-from fer_sweep.features.projection import fit_project
+from fer_sweep.features.projection import Components, FloatArray, fit_projection, project
 from fer_sweep.spec.trial import FeaturesConfig
 
 RNG = np.random.default_rng(0)
@@ -20,11 +22,24 @@ BLOCKS = {
 TRAIN = np.arange(25)
 
 
+def projected_by(blocks: Mapping[str, FloatArray], components: Components) -> FloatArray:
+    return project(fit_projection(blocks, TRAIN, components), blocks)
+
+
 def test_so_many_components_of_every_block_stand_side_by_side() -> None:
-    projected = fit_project(BLOCKS, TRAIN, 5)
+    projected = projected_by(BLOCKS, 5)
 
     assert projected.shape == (40, 10)
     np.testing.assert_allclose(projected[TRAIN].mean(axis=0), 0.0, atol=1e-5)
+
+
+def test_projecting_is_what_scikit_learn_does() -> None:
+    expected = [
+        PCA(5, svd_solver="full").fit(x[TRAIN].astype(np.float64)).transform(x).astype(np.float32)
+        for x in BLOCKS.values()
+    ]
+
+    np.testing.assert_array_equal(projected_by(BLOCKS, 5), np.hstack(expected))
 
 
 def test_what_is_fitted_does_not_see_the_other_rows() -> None:
@@ -32,11 +47,11 @@ def test_what_is_fitted_does_not_see_the_other_rows() -> None:
     for x in changed.values():
         x[25:] *= 100.0
 
-    np.testing.assert_array_equal(fit_project(BLOCKS, TRAIN, 5)[TRAIN], fit_project(changed, TRAIN, 5)[TRAIN])
+    np.testing.assert_array_equal(projected_by(BLOCKS, 5)[TRAIN], projected_by(changed, 5)[TRAIN])
 
 
 def test_a_share_of_variance_is_explained_by_as_few_components_as_can_be() -> None:
-    projected = fit_project({"lpq": BLOCKS["lpq"]}, TRAIN, 0.9)
+    projected = projected_by({"lpq": BLOCKS["lpq"]}, 0.9)
     kept = projected[TRAIN].var(axis=0).sum() / BLOCKS["lpq"][TRAIN].var(axis=0).sum()
 
     assert 0.9 <= kept <= 1.0
@@ -44,12 +59,12 @@ def test_a_share_of_variance_is_explained_by_as_few_components_as_can_be() -> No
 
 
 def test_all_leaves_the_descriptors_as_they_are() -> None:
-    np.testing.assert_array_equal(fit_project(BLOCKS, TRAIN, "all"), np.hstack([BLOCKS["lpq"], BLOCKS["phog"]]))
+    np.testing.assert_array_equal(projected_by(BLOCKS, "all"), np.hstack([BLOCKS["lpq"], BLOCKS["phog"]]))
 
 
 def test_more_components_than_there_are_is_an_error() -> None:
     with pytest.raises(DataError, match=r"features.components: 25 is more than lpq can give.* at most 24"):
-        fit_project(BLOCKS, TRAIN, 25)
+        fit_projection(BLOCKS, TRAIN, 25)
 
 
 def test_descriptors_are_computed_once_per_setting(tmp_path: Path) -> None:

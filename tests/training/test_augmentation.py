@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from fer_sweep.models.pictures import plain_batch
 from fer_sweep.spec.train import AugmentConfig
-from fer_sweep.training.augmentation import changed_batch, erased, mixed, plain_batch
+from fer_sweep.training.augmentation import changed_batch, erased, mixed
 
 N, SIZE = 64, 20
 

@@ -1,0 +1,200 @@
+"""fer-sweep predict: what a model says about pictures or rows of features."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rich.bar import Bar
+from rich.console import Console
+from rich.measure import Measurement
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from fer_sweep.cli import tables
+from fer_sweep.cli.console import err, out
+from fer_sweep.data.pictures import Pictures, each, together
+from fer_sweep.data.table import read_features
+from fer_sweep.errors import DataError, ModelError
+from fer_sweep.serving import Classifier, FeatureRows
+from fer_sweep.serving.requests import SUFFIXES, pictures_of
+from fer_sweep.study.home import Home
+from fer_sweep.tracking.address import store_of
+from fer_sweep.tracking.client import open_client
+from fer_sweep.tracking.fitted_model import FoundModel, fetch_pipeline, find_model
+
+AT_ONCE = 32
+"""Pictures between two steps of the progress bar."""
+BAR = 6
+"""Width of a class's bar in characters."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one picture or row. probabilities: (C,), None where there is no answer, for a `reason`; `failed`
+    if that is an error rather than what training would have done too."""
+
+    name: str
+    probabilities: tuple[float, ...] | None
+    reason: str = ""
+    failed: bool = False
+
+
+def show_predictions(uri: str, inputs: Sequence[str], *, tracking_uri: str | None, home: Path, as_json: bool) -> None:
+    """Print what the model says about every input.
+
+    Raises ModelError for a model that there is not, DataError for inputs that cannot be read (after the answers for
+    those that can), TrackingError if the store does not answer.
+    """
+    place = Home(home)
+    if tracking_uri is None and not place.mlflow_file.exists():  # asking must not create a store
+        raise ModelError(
+            f"there is no MLflow store in {home}, so {uri} cannot be found. Name the folder of the store with --home, "
+            "or the address of a server with --tracking-uri."
+        )
+    for given in inputs:
+        if not (file := Path(given).expanduser()).exists():
+            raise DataError(f"{given} does not exist (looked for {file.absolute()}). Correct the path.")
+    with err.status(f"fetching {uri}"):
+        client = open_client(store_of(tracking_uri, place))
+        found = find_model(client, uri)
+        classifier = Classifier(fetch_pipeline(client, found))
+    predictions = _of_tables(classifier, inputs) if _takes_rows(classifier) else _of_pictures(classifier, inputs)
+    if as_json:
+        out.print_json(json.dumps(_as_json(found, classifier.pipeline.class_names, predictions)))
+    else:
+        out.print(_table(out, predictions, classifier.pipeline.class_names, named=not _takes_rows(classifier)))
+    failed = [p for p in predictions if p.failed]
+    if failed:
+        raise DataError(
+            f"{len(failed)} of {len(predictions)} pictures could not be read; the first: {failed[0].reason}"
+        )
+
+
+def _takes_rows(classifier: Classifier) -> bool:
+    return isinstance(classifier.pipeline.input, FeatureRows)
+
+
+def _of_tables(classifier: Classifier, files: Sequence[str]) -> list[Prediction]:
+    """The rows of CSV files."""
+    rows = classifier.pipeline.input
+    assert isinstance(rows, FeatureRows)
+    predictions = []
+    for file in files:
+        if Path(file).suffix.lower() in SUFFIXES or Path(file).is_dir():
+            raise DataError(
+                f"{file}: the model takes rows of features, not pictures. Give a CSV file with the columns "
+                f"{', '.join(rows.names)}."
+            )
+        numbers, x = read_features(file, rows.names)
+        prefix = f"{file}:" if len(files) > 1 else "row "
+        names = [f"{prefix}{number}" for number in numbers]
+        predictions += _answers(names, classifier.of_rows(x), "a value is missing")
+    return predictions
+
+
+def _of_pictures(classifier: Classifier, inputs: Sequence[str]) -> list[Prediction]:
+    """Picture files, and those in folders."""
+    files = [file for each in inputs for file in _files(each)]
+    predictions: list[Prediction] = []
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=err, transient=True, disable=not err.is_terminal,
+    )  # fmt: skip
+    with bar:
+        for begin in bar.track(range(0, len(files), AT_ONCE), description="batches of pictures"):
+            predictions += _batch(classifier, files[begin : begin + AT_ONCE])
+    return predictions
+
+
+def _files(given: str) -> list[str]:
+    """A file as it is; the pictures in a folder and its subfolders in the order of their paths."""
+    place = Path(given).expanduser()
+    if not place.is_dir():
+        if not place.exists():
+            raise DataError(
+                f"{given} does not exist (looked for {place.absolute()}). Name pictures, or a folder of some."
+            )
+        if place.suffix.lower() == ".csv":
+            raise DataError(f"{given}: the model takes pictures, not rows of features. Give files such as face.jpg.")
+        return [given]
+    found = sorted(file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not found:
+        raise DataError(f"{given} holds no pictures (files that end in {', '.join(SUFFIXES)}). Name another folder.")
+    return [str(file) for file in found]
+
+
+def _batch(classifier: Classifier, files: Sequence[str]) -> Iterator[Prediction]:
+    """Answers in the order of the files; one that cannot be read does not keep the others from theirs."""
+    read = each(lambda i: _read(files[i]), range(len(files)))
+    good = [pictures for pictures in read if isinstance(pictures, Pictures)]
+    names = [file for file, pictures in zip(files, read, strict=True) if isinstance(pictures, Pictures)]
+    answered = iter(_answers(names, classifier.of_pictures(together(good)), "no face was found"))
+    for file, pictures in zip(files, read, strict=True):
+        yield Prediction(file, None, pictures, failed=True) if isinstance(pictures, str) else next(answered)
+
+
+def _read(file: str) -> Pictures | str:
+    """One picture, or why it is none."""
+    try:
+        return pictures_of([Path(file).expanduser()], [file])
+    except DataError as error:
+        return str(error)
+
+
+def _answers(names: Sequence[str], answers: npt.NDArray[np.float32], without: str) -> list[Prediction]:
+    return [
+        Prediction(name, None, without) if np.isnan(row).any() else Prediction(name, tuple(map(float, row)))
+        for name, row in zip(names, answers, strict=True)
+    ]
+
+
+def _table(console: Console, predictions: Sequence[Prediction], class_names: Sequence[str], *, named: bool) -> Table:
+    """One line per answer; with a bar per class where the console has room for all of them."""
+    wide = _lines(predictions, class_names, named=named, bars=True)
+    if Measurement.get(console, console.options.update(max_width=10_000), wide).maximum <= console.width:
+        return wide
+    return _lines(predictions, class_names, named=named, bars=False)
+
+
+def _lines(predictions: Sequence[Prediction], class_names: Sequence[str], *, named: bool, bars: bool) -> Table:
+    table = tables.empty_table()
+    table.add_column("file" if named else "row", overflow="fold")
+    table.add_column("label", no_wrap=True)
+    table.add_column("probability", justify="right", no_wrap=True)
+    for name in class_names if bars else ():
+        table.add_column(name, no_wrap=True)
+    for one in predictions:
+        if one.probabilities is None:
+            table.add_row(one.name, Text("unreadable", "red") if one.failed else Text(one.reason, "yellow"))
+            continue
+        best = int(np.argmax(one.probabilities))
+        shown = [_bar(share, first=c == best) for c, share in enumerate(one.probabilities)] if bars else []
+        table.add_row(one.name, class_names[best], f"{100 * one.probabilities[best]:.1f} %", *shown)
+    return table
+
+
+def _bar(share: float, *, first: bool) -> Table:
+    cell = Table.grid(padding=(0, 1, 0, 0))
+    cell.add_row(Bar(1.0, 0.0, share, width=BAR, color="cyan" if first else "bright_black"), f"{100 * share:3.0f}")
+    return cell
+
+
+def _as_json(found: FoundModel, class_names: Sequence[str], predictions: Sequence[Prediction]) -> dict[str, object]:
+    def answer(one: Prediction) -> dict[str, object]:
+        if one.probabilities is None:
+            return {"input": one.name, "label": None, "probability": None, "probabilities": None, "reason": one.reason}
+        best = int(np.argmax(one.probabilities))
+        return {
+            "input": one.name,
+            "label": class_names[best],
+            "probability": one.probabilities[best],
+            "probabilities": dict(zip(class_names, one.probabilities, strict=True)),
+            "reason": None,
+        }
+
+    model = {"uri": found.uri, "name": found.name, "version": found.version, "model_id": found.model_id}
+    return {"model": model, "predictions": [answer(one) for one in predictions]}

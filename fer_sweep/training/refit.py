@@ -1,0 +1,96 @@
+"""refit: one configuration, trained once more to be kept. The way from a study's trial to a model that can be used."""
+
+from collections.abc import Generator
+
+import torch
+
+from fer_sweep.data import Fold, Samples
+from fer_sweep.data.folds import split_of, undivided
+from fer_sweep.data.pictures import Pictures
+from fer_sweep.errors import DataError, TrainingFailed
+from fer_sweep.models.resnet import build_resnet
+from fer_sweep.models.svm import fit_svm
+from fer_sweep.serving.pipeline import FeatureRows, FittedPipeline
+from fer_sweep.spec.data import FaceOptions
+from fer_sweep.spec.models import ResnetModel, SvmModel
+from fer_sweep.spec.trial import TrialConfig
+from fer_sweep.training.fold_data import FoldData
+from fer_sweep.training.inputs import Inputs
+from fer_sweep.training.member import Weights
+from fer_sweep.training.picture_trials import algorithms, out_of_memory, train_alone
+from fer_sweep.training.records import EpochReport, TrialFailure
+from fer_sweep.training.threads import one_thread
+from fer_sweep.training.trial_run import TrialRequest, TrialRun
+
+
+def refit(
+    config: TrialConfig, samples: Samples, *, seed: int, device: torch.device, fold: Fold | None = None
+) -> Generator[EpochReport, None, FittedPipeline]:
+    """Train one network of `config` on all samples, or on the training part of `fold` alone. Yields how it does;
+    returns it with all that its input goes through.
+
+    Its seed is derive_seed(seed, fold.repeat, fold.fold), and derive_seed(seed, 0, 0) on all samples: with the seed and
+    a fold of a trial, it is the very network that was measured there. On all samples nothing is left to test on, so the
+    reports' test metrics are NaN.
+
+    Raises TrainingFailed if the loss becomes no number or the device's memory is too small, and DataError if the data
+    do not suffice or weights to start from cannot be had.
+    """
+    split = split_of(samples, (undivided(samples) if fold is None else fold,))
+    (data,) = Inputs(samples, split, device=device).folds(config)
+    if isinstance(config.model, SvmModel):
+        weights: Weights = _svm_weights(config.model, data)
+    else:
+        weights = yield from _network_weights(config, data, samples.classes, seed=seed, device=device)
+    return FittedPipeline(
+        input=_input(config, samples),
+        descriptors=None if data.projection is None else config.features,
+        projection=data.projection,
+        scaling=data.scaling,
+        model=config.model,
+        weights=weights,
+        class_names=samples.class_names,
+    )
+
+
+def _network_weights(
+    config: TrialConfig, data: FoldData, classes: int, *, seed: int, device: torch.device
+) -> Generator[EpochReport, None, Weights]:
+    trial = TrialRun(TrialRequest(0, config, seed), [data], keep_weights=True)
+    repeatable = config.train.deterministic
+    try:
+        # a small network's operations are over before threads have met
+        with algorithms(repeatable=repeatable, device=device) if config.trains_on_pictures else one_thread():
+            for record in train_alone(trial, classes, device=device):
+                if isinstance(record, TrialFailure):
+                    raise TrainingFailed(f"the model could not be trained: {record.message}")
+                yield record
+    except torch.OutOfMemoryError as error:
+        raise TrainingFailed(f"the model could not be trained: {out_of_memory(trial, error).message}") from error
+    (weights,) = trial.weights
+    if isinstance(config.model, ResnetModel) and config.model.mode == "extract":
+        return _whole_resnet(config.model, weights, classes)
+    return weights
+
+
+def _whole_resnet(model: ResnetModel, last: Weights, classes: int) -> Weights:
+    """The state of a ResNet whose frozen layers are those that features were extracted with, and whose last layer is
+    the linear one that learned on them."""
+    state = build_resnet(model, classes=1, seed=0).state_dict()  # as build_backbone, whose random weights are seed 0's
+    assert last["output"].shape[0] == classes
+    frozen = {name: tensor.numpy() for name, tensor in state.items() if not name.startswith("fc.")}
+    return {**frozen, "fc.weight": last["output"], "fc.bias": last["output_bias"]}
+
+
+def _svm_weights(model: SvmModel, data: FoldData) -> Weights:
+    try:
+        return fit_svm(model, data.train.x, data.train.y)._asdict()
+    except ValueError as error:  # scikit-learn's word for data it cannot fit
+        raise DataError(f"scikit-learn could not fit the SVM: {error}. Check the features and labels.") from error
+
+
+def _input(config: TrialConfig, samples: Samples) -> FeatureRows | FaceOptions:
+    if not isinstance(samples.x, Pictures):
+        return FeatureRows(samples.feature_names, getattr(config.data, "missing", "error"))
+    assert isinstance(config.data, FaceOptions)
+    return FaceOptions(face=config.data.face, margin=config.data.margin, no_face=config.data.no_face)
