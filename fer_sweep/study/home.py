@@ -101,6 +101,7 @@ class StudyFiles:
         """Folder of a stage's results, of its checkpoints and of what its trials print."""
         return self.root / stage
 
-    def log(self, stage: str, number: int) -> Path:
-        """What a trial printed in a process of its own."""
-        return self.root / stage / f"{number:05d}.log"
+    def printed(self, stage: str, number: int) -> bytes:
+        """What a trial printed in a process of its own; nothing otherwise."""
+        log = self.root / stage / f"{number:05d}.log"
+        return log.read_bytes() if log.exists() else b""
