@@ -13,7 +13,19 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fer_sweep"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-FLOORS = ("errors", "spec", "data", "features", "models", "serving", "training", "study", "tracking", "cli")
+FLOORS = (
+    "errors",
+    "spec",
+    "data",
+    "features",
+    "models",
+    "serving",
+    "training",
+    "execution",
+    "study",
+    "tracking",
+    "cli",
+)
 """Bottom to top. A module imports from its own floor and the ones below."""
 
 OWNERS = {

@@ -20,11 +20,12 @@ from fer_sweep.study.events import (
     SearchEnded,
     StudyFinished,
     TrialFinished,
+    TrialInterrupted,
     TrialStarted,
 )
 from fer_sweep.study.home import Home
 from fer_sweep.study.study import open_study, run_study
-from fer_sweep.training.trials import choose_device
+from tests.study.studies import inline
 
 GOLDEN = Path(__file__).parent / "golden"
 SWEEP, EVENTS = GOLDEN / "sweep.yaml", GOLDEN / "events.json"
@@ -47,6 +48,8 @@ def as_facts(event: Event) -> dict[str, Any]:
             assert result is not None
             removals = [[r.epoch, list(r.removed)] for network in result.networks for r in network.removals]
             return {"finished": [trial.stage, trial.number, row.state], "mean": row.mean, "removals": removals}
+        case TrialInterrupted(trial=trial):
+            return {"interrupted": trial.number}
         case SearchEnded(reason=reason):
             return {"search ended": reason}
         case Confirmed(trial=trial, metric=metric, comparison=comparison):
@@ -59,7 +62,7 @@ def as_facts(event: Event) -> dict[str, Any]:
 def test_a_small_sweep_reproduces_the_golden_run(tmp_path: Path) -> None:
     spec = load_sweep(SWEEP)
     with open_study(spec, load_samples(spec.data), Home(tmp_path)) as study:
-        facts = [as_facts(event) for event in run_study(study, device=choose_device("cpu"))]
+        facts = [as_facts(event) for event in run_study(study, executor=inline(study.samples))]
     if os.environ.get("FER_GOLDEN") == "write":
         EVENTS.write_text("[\n" + ",\n".join(json.dumps(fact) for fact in facts) + "\n]\n")
 

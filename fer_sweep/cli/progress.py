@@ -6,7 +6,15 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from fer_sweep.study.events import Confirmed, EpochReported, Event, SearchEnded, TrialFinished, TrialStarted
+from fer_sweep.study.events import (
+    Confirmed,
+    EpochReported,
+    Event,
+    SearchEnded,
+    TrialFinished,
+    TrialInterrupted,
+    TrialStarted,
+)
 from fer_sweep.study.summary import describe
 
 
@@ -48,6 +56,8 @@ class StudyProgress:
                 self._running[trial.stage, trial.number] = (report.epoch, report.last_epoch)
                 accuracy = (report.validation or report.test).accuracy
                 self._show_epochs(f"loss {report.train_loss:.3f}, accuracy {100 * accuracy:.2f} %")
+            case TrialInterrupted(trial=trial, why=why):
+                self._console.print(f"warning: trial {trial.number} runs again: {why}", style="yellow", soft_wrap=True)
             case TrialFinished():
                 self._finished(event)
             case SearchEnded(reason=reason):

@@ -13,6 +13,8 @@ from fer_sweep.cli.tracking import TrackingWatch, home_option, say_damage
 from fer_sweep.data import load_samples
 from fer_sweep.data.cache import Cache
 from fer_sweep.errors import TrackingError
+from fer_sweep.execution.executor import Executor
+from fer_sweep.execution.opening import open_executor
 from fer_sweep.spec import SweepSpec
 from fer_sweep.study.base import planned_trials
 from fer_sweep.study.events import StudyFinished
@@ -25,7 +27,7 @@ from fer_sweep.tracking.entries import Status
 from fer_sweep.tracking.provenance import provenance
 from fer_sweep.tracking.recorder import Recorder
 from fer_sweep.tracking.writer_process import WriterProcess
-from fer_sweep.training.trials import choose_device, require_weights
+from fer_sweep.training.trials import require_weights
 
 NO_VALID_TRIAL = 3
 
@@ -46,8 +48,8 @@ def run_sweep(
             with Recorder(study, provenance=provenance()) as recorder:
                 say_damage(err, recorder)
                 watch.begin()
-                with Interruption() as interruption:
-                    summary = _follow(study, recorder, watch, interruption)
+                with open_executor(spec.resources, samples) as executor, Interruption() as interruption:
+                    summary = _follow(study, executor, recorder, watch, interruption)
             left = watch.finish()
     if as_json:
         out.print_json(json.dumps(_as_json(summary)))
@@ -61,7 +63,9 @@ def run_sweep(
     return 0 if summary.best is not None else NO_VALID_TRIAL
 
 
-def _follow(study: OpenStudy, recorder: Recorder, watch: TrackingWatch, interruption: Interruption) -> Summary:
+def _follow(
+    study: OpenStudy, executor: Executor, recorder: Recorder, watch: TrackingWatch, interruption: Interruption
+) -> Summary:
     """Let the study run, note and show every event, and note the right status whatever happens."""
     done = sum(row.state in ("complete", "pruned", "failed") for row in study.store.rows())
     if done:
@@ -69,7 +73,7 @@ def _follow(study: OpenStudy, recorder: Recorder, watch: TrackingWatch, interrup
     recorder.catch_up()
     end = None
     try:
-        events = run_study(study, device=choose_device(study.spec.resources.device))
+        events = run_study(study, executor=executor)
         with closing(events), StudyProgress(err, total=planned_trials(study.spec), done=done) as progress:
             for event in events:
                 recorder.record(event)

@@ -18,6 +18,12 @@ def run(  # noqa: PLR0917 (typer passes by name)
     offline: Annotated[
         bool, typer.Option("--offline", help="Write nothing to MLflow now; fer-sweep sync sends it later.")
     ] = False,
+    executor: Annotated[
+        str | None, typer.Option("--executor", metavar="auto|inline|pool", help="Sets resources.executor.")
+    ] = None,
+    slots: Annotated[
+        str | None, typer.Option("--slots", metavar="auto|N", help="Processes of the pool; sets resources.slots.")
+    ] = None,
     home: HomeFolder = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
@@ -25,7 +31,10 @@ def run(  # noqa: PLR0917 (typer passes by name)
     try:
         from fer_sweep.spec import load_sweep
 
-        spec = load_sweep(file, overrides or [])  # first, so that a mistake in the file is told at once
+        resources = {"resources.executor": executor, "resources.slots": slots}
+        shortcuts = [f"{path}={value}" for path, value in resources.items() if value is not None]
+        # first, so that a mistake in the file is told at once
+        spec = load_sweep(file, [*(overrides or []), *shortcuts])
         from fer_sweep.cli.run import run_sweep
 
         code = run_sweep(spec, branch=branch, tracking_uri=tracking_uri, offline=offline, home=home, as_json=as_json)

@@ -214,6 +214,13 @@ def check_whole(spec: SweepSpec, problems: Problems) -> None:
             value=first,
             allowed=f"Allowed: a whole number <= {spec.train.last_epoch}.",
         )
+    if spec.resources.trial_timeout is not None and spec.resources.executor == "inline":
+        problems.add(
+            ("resources", "trial_timeout"),
+            "a trial in this process cannot be ended from outside",
+            value=spec.resources.trial_timeout,
+            allowed="Leave it out, or use resources.executor: pool.",
+        )
     if spec.protocol.split == "official" and spec.confirm is not None:
         problems.add(
             ("confirm",),

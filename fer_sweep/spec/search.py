@@ -70,7 +70,13 @@ class Confirm(SpecModel):
 class Resources(SpecModel):
     """Where trials run."""
 
-    executor: Literal["auto", "inline"] = "auto"
+    executor: Literal["auto", "inline", "pool"] = "auto"
+    """inline: in this process. pool: in several processes of this machine. auto: pool if there are several GPUs or
+    `slots` is given."""
+    slots: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = "auto"
+    """Processes of the pool; auto: one for each GPU, or one."""
+    trial_timeout: float | None = Field(default=None, gt=0.0)
+    """Seconds after which the pool ends a trial as failed."""
     trials_at_once: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     """Trials asked together and trained as one batched program."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -4,24 +4,25 @@ The best of many trials on one set of splits looks better than it is. Fresh spli
 the honest number; the differences from the base are paired by fold and tested with the corrected t of statistics.py.
 """
 
-import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 
 import numpy as np
 
 from fer_sweep.data import Samples, Split, make_split
+from fer_sweep.execution.executor import Executor, WorkerLost
 from fer_sweep.spec import SweepSpec, apply
-from fer_sweep.study.events import Confirmed, EpochReported, Event, Trial, TrialFinished, TrialStarted
+from fer_sweep.study.events import Confirmed, EpochReported, Event, Trial, TrialFinished, TrialInterrupted, TrialStarted
 from fer_sweep.study.home import StudyFiles
 from fer_sweep.study.journal import load_result, save_result
 from fer_sweep.study.keys import config_key, trial_seed
 from fer_sweep.study.rows import TrialRow, ranked
+from fer_sweep.study.search import trials_at_once
 from fer_sweep.study.statistics import corrected_comparison, holm
 from fer_sweep.training.metrics import Scores, scores_on_test
 from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
 from fer_sweep.training.seeds import derive_seed
-from fer_sweep.training.trials import Device, TrialRequest, run_trials
+from fer_sweep.training.trial_run import TrialRequest
 
 
 def fresh_split(spec: SweepSpec, samples: Samples) -> Split:
@@ -32,7 +33,7 @@ def fresh_split(spec: SweepSpec, samples: Samples) -> Split:
 
 
 def confirm(
-    spec: SweepSpec, samples: Samples, rows: Sequence[TrialRow], *, files: StudyFiles, device: Device
+    spec: SweepSpec, samples: Samples, rows: Sequence[TrialRow], *, files: StudyFiles, executor: Executor
 ) -> Generator[Event, None, tuple[Confirmed, ...]]:
     """Run the base and the top_k best other configurations on fresh splits. Returns them, best first.
 
@@ -40,17 +41,24 @@ def confirm(
     """
     assert spec.confirm is not None
     split = fresh_split(spec, samples)
-    measured: list[tuple[Trial, Scores]] = []
-    for trial in _candidates(spec, rows, split):
-        key = config_key(trial.config, split.hash)
-        result = load_result(files.result("confirm", trial.number), key=key)
+    measured: dict[int, tuple[Trial, Scores]] = {}
+    fresh: list[Trial] = []
+    candidates = _candidates(spec, rows, split)
+    for trial in candidates:
+        result = load_result(files.result("confirm", trial.number), key=config_key(trial.config, split.hash))
         if result is None:
-            result = yield from _train(spec, trial, key, samples, split, files=files, device=device)
+            fresh.append(trial)
         else:
+            measured[trial.number] = trial, scores_on_test(result, samples.y, samples.classes)
             yield TrialFinished(trial, confirmed_row(spec, trial, result, samples), result)
-        if result is not None:
-            measured.append((trial, scores_on_test(result, samples.y, samples.classes)))
-    confirmed = _compare(spec, measured, split)
+    at_once = trials_at_once(spec, split, device=executor.device_type, slots=executor.slots)
+    for begin in range(0, len(fresh), at_once):
+        for event in _train(spec, fresh[begin : begin + at_once], samples, split, files=files, executor=executor):
+            if isinstance(event, TrialFinished) and event.result is not None:
+                scores = scores_on_test(event.result, samples.y, samples.classes)
+                measured[event.trial.number] = event.trial, scores
+            yield event
+    confirmed = _compare(spec, [measured[c.number] for c in candidates if c.number in measured], split)
     yield from confirmed
     return confirmed
 
@@ -70,34 +78,31 @@ def _candidates(spec: SweepSpec, rows: Sequence[TrialRow], split: Split) -> list
 
 def _train(
     spec: SweepSpec,
-    trial: Trial,
-    key: str,
+    trials: Sequence[Trial],
     samples: Samples,
     split: Split,
     *,
     files: StudyFiles,
-    device: Device,
-) -> Generator[Event, None, TrialResult | None]:
-    yield TrialStarted(trial)
-    request = TrialRequest(trial.number, trial.config, trial_seed(spec.seed, trial))
-    folder = files.checkpoints("confirm")
-    with closing(run_trials([request], samples, split, device=device, checkpoints=folder)) as records:
-        while True:
-            try:
-                record = next(records)
-            except Exception as error:  # whatever training raises is that configuration's failure
-                trace = "".join(traceback.format_exception(error))
-                record = TrialFailure(trial.number, "error", f"{type(error).__name__}: {error}", trace)
+    executor: Executor,
+) -> Iterator[Event]:
+    by_number = {trial.number: trial for trial in trials}
+    for trial in trials:
+        yield TrialStarted(trial)
+    requests = [TrialRequest(trial.number, trial.config, trial_seed(spec.seed, trial)) for trial in trials]
+    with closing(executor.run(requests, split, folder=files.stage("confirm"))) as records:
+        for record in records:
+            trial = by_number[record.trial]
             if isinstance(record, EpochReport):
                 yield EpochReported(trial, record)
-                continue
-            if isinstance(record, TrialFailure):
+            elif isinstance(record, WorkerLost):
+                yield TrialInterrupted(trial, record.why)
+            elif isinstance(record, TrialFailure):
                 failed = TrialRow(trial.number, "failed", trial.assignments, None, None, 0, 0.0, record.message)
                 yield TrialFinished(trial, failed, None, failure=record)
-                return None
-            save_result(files.result("confirm", trial.number), record, key=key)
-            yield TrialFinished(trial, confirmed_row(spec, trial, record, samples), record)
-            return record
+            else:
+                path, key = files.result("confirm", trial.number), config_key(trial.config, split.hash)
+                save_result(path, record, key=key)
+                yield TrialFinished(trial, confirmed_row(spec, trial, record, samples), record)
 
 
 def confirmed_row(spec: SweepSpec, trial: Trial, result: TrialResult, samples: Samples) -> TrialRow:

@@ -42,6 +42,14 @@ class EpochReported:
 
 
 @dataclass(frozen=True)
+class TrialInterrupted:
+    """What a trial ran in is gone; it runs again, from its checkpoint where it has one."""
+
+    trial: Trial
+    why: str
+
+
+@dataclass(frozen=True)
 class TrialFinished:
     """A trial has ended. `result` is None when it failed; `reused_from` names the equal trial whose result it took."""
 
@@ -77,4 +85,4 @@ class StudyFinished:
     reason: str
 
 
-Event = TrialStarted | EpochReported | TrialFinished | SearchEnded | Confirmed | StudyFinished
+Event = TrialStarted | EpochReported | TrialInterrupted | TrialFinished | SearchEnded | Confirmed | StudyFinished

@@ -97,6 +97,11 @@ class StudyFiles:
         """Where the result of a trial is kept; `stage` is `search` or `confirm`."""
         return self.root / stage / f"{number:05d}.npz"
 
-    def checkpoints(self, stage: str) -> Path:
-        """Folder of what interrupted trials go on from."""
-        return self.root / stage / "checkpoints"
+    def stage(self, stage: str) -> Path:
+        """Folder of a stage's results, of its checkpoints and of what its trials print."""
+        return self.root / stage
+
+    def printed(self, stage: str, number: int) -> bytes:
+        """What a trial printed in a process of its own; nothing otherwise."""
+        log = self.root / stage / f"{number:05d}.log"
+        return log.read_bytes() if log.exists() else b""

@@ -9,8 +9,10 @@ _FREE_TO_CHANGE = (
     "run_cap",
     "budget.",
     "confirm",
-    "resources.executor",
     "resources.device",
+    "resources.executor",
+    "resources.slots",
+    "resources.trial_timeout",
     "data.path",
 )
 """Parts of a sweep file that may change between two runs of one study: they do not change what a trial means."""

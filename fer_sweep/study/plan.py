@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Literal
 
 import optuna
 
@@ -51,7 +52,9 @@ def make_plan(
 ) -> Plan:
     """Plan a sweep. Trains copies of the base for about `probe_seconds` to measure the speed here and now."""
     trials = planned_trials(spec)
-    at_once = trials_at_once(spec, split, device)
+    kind: Literal["cpu", "cuda"] = "cuda" if device.type == "cuda" else "cpu"
+    slots = 1 if spec.resources.slots == "auto" else spec.resources.slots
+    at_once = trials_at_once(spec, split, device=kind, slots=slots)
     copies = at_once if trials is None else min(at_once, trials)
     begun = time.perf_counter()
     speed = _probe(spec, samples, split, device=device, copies=copies, seconds=probe_seconds)

@@ -7,20 +7,29 @@ uninterrupted one would have.
 """
 
 import time
-import traceback
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from optuna.trial import TrialState
 
 from fer_sweep.data import Samples, Split
 from fer_sweep.errors import SpecError
+from fer_sweep.execution.executor import Executor, WorkerLost
 from fer_sweep.spec import SweepSpec, apply
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.base import planned_trials, search_size
 from fer_sweep.study.budget import Budget
-from fer_sweep.study.events import EpochReported, Event, SearchEnded, Trial, TrialFinished, TrialStarted
+from fer_sweep.study.events import (
+    EpochReported,
+    Event,
+    SearchEnded,
+    Trial,
+    TrialFinished,
+    TrialInterrupted,
+    TrialStarted,
+)
 from fer_sweep.study.home import StudyFiles
 from fer_sweep.study.journal import load_result, save_result
 from fer_sweep.study.keys import config_key, trial_seed
@@ -28,8 +37,8 @@ from fer_sweep.study.proposals import Proposer
 from fer_sweep.study.pruning import PruningPlan, pruner_for, pruning_plan
 from fer_sweep.study.store import StudyStore
 from fer_sweep.training.metrics import objective_scores
-from fer_sweep.training.records import EpochReport, Record, TrialFailure, TrialResult
-from fer_sweep.training.trials import Device, TrialRequest, run_trials
+from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
+from fer_sweep.training.trial_run import TrialRequest
 
 NETWORKS_AT_ONCE = {"cpu": 32, "cuda": 512}
 """`trials_at_once: auto` asks for as many trials as make about this many networks, but at most MOST_AT_ONCE: a larger
@@ -60,14 +69,14 @@ class Search:
         *,
         store: StudyStore,
         files: StudyFiles,
-        device: Device,
+        executor: Executor,
     ) -> None:
         self._spec, self._samples, self._split = spec, samples, split
-        self._store, self._files, self._device = store, files, device
+        self._store, self._files, self._executor = store, files, executor
         self._plan: PruningPlan | None = pruning_plan(spec)
         self._proposer = Proposer(spec)
-        self._at_once = trials_at_once(spec, split, device)
-        self._budget = Budget(spec.budget, files.spent, gpus=1 if device.type == "cuda" else 0)
+        self._at_once = trials_at_once(spec, split, device=executor.device_type, slots=executor.slots)
+        self._budget = Budget(spec.budget, files.spent, gpus=executor.gpus)
         store.study.pruner = pruner_for(spec, self._plan)
 
     def events(self) -> Generator[Event, None, None]:
@@ -188,18 +197,12 @@ class Search:
         initial: dict[int, float] = {}
         stop: str | None = None
         self._budget.begin(time.monotonic())
-        folder = self._files.checkpoints("search")
-        with closing(
-            run_trials(requests, self._samples, self._split, device=self._device, checkpoints=folder)
-        ) as records:
+        with closing(self._executor.run(requests, self._split, folder=self._files.stage("search"))) as records:
             while True:
                 try:
-                    record: Record = records.send(stop)
+                    record = records.send(stop)
                 except StopIteration:
                     return
-                except Exception as error:  # whatever training raises is that trial's failure, not the study's
-                    crash = error
-                    break
                 stop = None
                 self._budget.tick(time.monotonic())
                 proposal = by_number[record.trial]
@@ -207,24 +210,13 @@ class Search:
                     initial.setdefault(record.trial, record.active_samples)
                     yield EpochReported(proposal.trial, record)
                     stop = "budget" if self._budget.exceeded() else self._prune(proposal, record, initial[record.trial])
+                elif isinstance(record, WorkerLost):
+                    yield TrialInterrupted(proposal.trial, record.why)
                 elif isinstance(record, TrialFailure):
                     yield self._fail(proposal, record)
                 else:
                     save_result(self._files.result("search", record.trial), record, key=proposal.key)
                     yield self._finish(proposal, record)
-        yield from self._after_crash(batch, crash)
-
-    def _after_crash(self, batch: Sequence[Proposal], error: Exception) -> Generator[Event, None, None]:
-        """One trial fails; several run again one at a time, so that one does not take the others with it."""
-        if len(batch) > 1:
-            for proposal in batch:
-                if self._store.row(proposal.trial.number).state == "running":
-                    yield from self._run([proposal])
-        else:
-            trace = "".join(traceback.format_exception(error))
-            yield self._fail(
-                batch[0], TrialFailure(batch[0].trial.number, "error", f"{type(error).__name__}: {error}", trace)
-            )
 
     def _prune(self, proposal: Proposal, report: EpochReport, initial: float) -> str | None:
         if self._plan is None or not self._plan.applies(proposal.trial.config, report, initial):
@@ -255,10 +247,10 @@ class Search:
         return TrialFinished(proposal.trial, self._store.row(proposal.trial.number), None, failure=failure)
 
 
-def trials_at_once(spec: SweepSpec, split: Split, device: Device) -> int:
-    """How many trials are asked together and trained as one program."""
+def trials_at_once(spec: SweepSpec, split: Split, *, device: Literal["cpu", "cuda"], slots: int) -> int:
+    """How many trials are asked together: as many as run at the same time, or train as one program."""
     if isinstance(spec.resources.trials_at_once, int):
         return spec.resources.trials_at_once
     if spec.trains_on_pictures:
-        return 1  # they train one after another
-    return max(1, min(MOST_AT_ONCE, NETWORKS_AT_ONCE[device.type] // len(split.folds)))
+        return slots
+    return max(1, min(MOST_AT_ONCE, NETWORKS_AT_ONCE[device] // len(split.folds))) * slots

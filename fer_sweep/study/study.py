@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from fer_sweep.data import Samples, Split, make_split
+from fer_sweep.execution.executor import Executor
 from fer_sweep.spec import SweepSpec
 from fer_sweep.study.confirm import confirm
 from fer_sweep.study.events import Confirmed, Event, SearchEnded, StudyFinished
@@ -14,7 +15,6 @@ from fer_sweep.study.identity import identity
 from fer_sweep.study.lock import coordinator_lock
 from fer_sweep.study.search import Search
 from fer_sweep.study.store import StudyStore, open_storage
-from fer_sweep.training.trials import Device
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ def open_study(spec: SweepSpec, samples: Samples, home: Home, *, branch: bool = 
             yield study
 
 
-def run_study(study: OpenStudy, *, device: Device) -> Generator[Event, None, None]:
+def run_study(study: OpenStudy, *, executor: Executor) -> Generator[Event, None, None]:
     """Run the search to its caps, confirm if the sweep file asks for it, and say how it ended."""
-    search = Search(study.spec, study.samples, study.split, store=study.store, files=study.files, device=device)
+    search = Search(study.spec, study.samples, study.split, store=study.store, files=study.files, executor=executor)
     reason = ""
     with closing(search.events()) as events:
         for event in events:
@@ -66,5 +66,5 @@ def run_study(study: OpenStudy, *, device: Device) -> Generator[Event, None, Non
     rows = study.store.rows()
     confirmed: tuple[Confirmed, ...] = ()
     if study.spec.confirm is not None and any(row.state == "complete" for row in rows):
-        confirmed = yield from confirm(study.spec, study.samples, rows, files=study.files, device=device)
+        confirmed = yield from confirm(study.spec, study.samples, rows, files=study.files, executor=executor)
     yield StudyFinished(tuple(rows), confirmed, reason)

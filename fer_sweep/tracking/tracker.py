@@ -203,7 +203,9 @@ class Tracker:
             ]
         self._client.log_batch(run.id, metrics=metrics, tags=tags)
         with log_folder(self._client, run.id) as folder:
-            write_trial_artifacts(folder, event, self._facts.samples, self._faces(event))
+            write_trial_artifacts(
+                folder, event, self._facts.samples, self._faces(event), self._files.printed(*_key(event.trial)[:2])
+            )
         self._client.set_tag(run.id, "fer.state", row.state)
         self._client.set_terminated(run.id, status=_STATUS[row.state], end_time=at)
         self._runs[_key(event.trial)] = replace(run, status=_STATUS[row.state], state=row.state)

@@ -21,10 +21,17 @@ from fer_sweep.training.removal_metrics import removals_by_class
 
 
 def write_trial_artifacts(
-    folder: Path, event: TrialFinished, samples: Samples, faces: Mapping[int, Pixels] | None = None
+    folder: Path,
+    event: TrialFinished,
+    samples: Samples,
+    faces: Mapping[int, Pixels] | None = None,
+    printed: bytes = b"",
 ) -> None:
-    """Write a trial's artifacts into a folder. faces: pictures of removed samples, if they are known."""
+    """Write a trial's artifacts into a folder. faces: pictures of removed samples, if they are known; printed: what the
+    trial printed."""
     (folder / "config.yaml").write_text(to_yaml(event.trial.config), encoding="utf-8")
+    if printed:
+        (folder / "output.txt").write_bytes(printed)
     if event.failure is not None:
         (folder / "failure.txt").write_text(f"{event.failure.message}\n\n{event.failure.traceback}", encoding="utf-8")
     if event.result is None:

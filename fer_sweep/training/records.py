@@ -139,7 +139,8 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class TrialFailure:
-    """A trial that ended without a result. `kind` is `diverged` or `error`."""
+    """A trial that ended without a result. `kind` is `diverged`, `error`, `timeout`, or `lost`: what it ran in died,
+    again and again."""
 
     trial: int
     kind: str

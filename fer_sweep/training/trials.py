@@ -39,7 +39,7 @@ from fer_sweep.training.seeds import derive_seed
 from fer_sweep.training.threads import one_thread
 from fer_sweep.training.trial_run import TrialRequest, TrialRun, device_name
 
-__all__ = ["Device", "TrialRequest", "choose_device", "device_name", "require_weights", "run_trials"]
+__all__ = ["Device", "TrialRequest", "choose_device", "device_name", "gpu_count", "require_weights", "run_trials"]
 
 Device = torch.device
 """Where trials train, for floors that pass it on and need not know torch."""
@@ -50,6 +50,11 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(wanted)
+
+
+def gpu_count() -> int:
+    """How many GPUs torch sees."""
+    return torch.cuda.device_count()
 
 
 def require_weights(spec: SweepSpec) -> None:

@@ -166,3 +166,17 @@ def test_no_color_and_a_narrow_width_are_respected(tmp_path: Path) -> None:
     assert max(map(len, table.splitlines())) <= 60
     finished = [line for line in done.stderr.splitlines() if " complete " in line]
     assert [line.split(" complete")[0] for line in finished] == ["base", "trial 1"]
+
+
+def test_a_pool_of_processes_gives_the_answer_of_one(tmp_path: Path) -> None:
+    file = write_tiny(tmp_path)
+    answers = {}
+    for kind in (["--executor", "inline"], ["--slots", "2"]):
+        done = fer_sweep("run", file, "--home", tmp_path / kind[-1], "--offline", "--json", *kind,
+                         "--set", "resources.trials_at_once=2")  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        answers[kind[0]] = json.loads(done.stdout)
+
+    alone, shared = answers.values()
+    assert [row["mean"] for row in alone["trials"]] == [row["mean"] for row in shared["trials"]]
+    assert [row["assignments"] for row in alone["trials"]] == [row["assignments"] for row in shared["trials"]]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fer_sweep.data import Samples, Split
-from fer_sweep.study import search
+from fer_sweep.execution import inline
 from fer_sweep.training.records import Record
 from fer_sweep.training.trials import TrialRequest, run_trials
 
@@ -23,5 +23,5 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         numbers.extend(request.number for request in requests)
         return run_trials(requests, samples, split, device=device)
 
-    monkeypatch.setattr(search, "run_trials", counting)
+    monkeypatch.setattr(inline, "run_trials", counting)
     return numbers

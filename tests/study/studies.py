@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from fer_sweep.data import load_samples
+from fer_sweep.data.samples import Samples
+from fer_sweep.execution.inline import Inline
 from fer_sweep.spec import SweepSpec
 from fer_sweep.study.events import Event, SearchEnded, StudyFinished, TrialFinished
 from fer_sweep.study.home import Home
@@ -45,6 +47,11 @@ def sweep(parameters: Mapping[str, Mapping[str, Any]] | None = None, **changes: 
     )
 
 
+def inline(samples: Samples) -> Inline:
+    """The executor of this process, on the CPU."""
+    return Inline(samples, CPU)
+
+
 @cache
 def _empty_database() -> bytes:
     with TemporaryDirectory() as folder:
@@ -65,14 +72,14 @@ def opened(spec: SweepSpec, root: Path, *, branch: bool = False) -> Iterator[Ope
 def run(spec: SweepSpec, root: Path, *, branch: bool = False) -> list[Event]:
     """Run or resume a study to its end."""
     with opened(spec, root, branch=branch) as study:
-        return list(run_study(study, device=CPU))
+        return list(run_study(study, executor=inline(study.samples)))
 
 
 def run_and_cut(spec: SweepSpec, root: Path, events: int) -> list[Event]:
     """Run or resume a study and close it after a number of events, as an interrupt does."""
     seen: list[Event] = []
     with opened(spec, root) as study:
-        running = run_study(study, device=CPU)
+        running = run_study(study, executor=inline(study.samples))
         for event in running:
             seen.append(event)
             if len(seen) == events:

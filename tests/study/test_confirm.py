@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fer_sweep.data import load_samples, make_split
+from fer_sweep.execution import inline as inline_module
 from fer_sweep.spec import SweepSpec
-from fer_sweep.study import confirm as confirmation
 from fer_sweep.study.confirm import confirm, fresh_split
 from fer_sweep.study.events import Confirmed, Event, StudyFinished, TrialFinished, TrialStarted
 from fer_sweep.study.home import Home
@@ -16,7 +16,7 @@ from fer_sweep.study.rows import ranked
 from fer_sweep.study.statistics import corrected_comparison, holm
 from fer_sweep.training.metrics import scores_on_test
 from fer_sweep.training.trials import run_trials
-from tests.study.studies import CPU, UNITS, opened, rows, run, sweep
+from tests.study.studies import UNITS, inline, opened, rows, run, sweep
 
 CONFIRM = {"top_k": 2, "repeats": 2}
 
@@ -111,13 +111,15 @@ def test_a_training_error_fails_one_configuration_only(tmp_path: Path, monkeypat
     run(spec.model_copy(update={"confirm": None}), tmp_path)
 
     def crashing(requests, *given, **named):  # type: ignore[no-untyped-def]
-        if requests[0].number != 0:
+        if len(requests) > 1 or requests[0].number != 0:
             raise RuntimeError("out of memory")
         yield from run_trials(requests, *given, **named)
 
-    monkeypatch.setattr(confirmation, "run_trials", crashing)
+    monkeypatch.setattr(inline_module, "run_trials", crashing)
     with opened(spec, tmp_path) as study:
-        events = list(confirm(spec, study.samples, study.store.rows(), files=study.files, device=CPU))
+        events = list(
+            confirm(spec, study.samples, study.store.rows(), files=study.files, executor=inline(study.samples))
+        )
     failed = [event for event in results(events).values() if event.row.state == "failed"]
     assert [event.row.note for event in failed] == ["RuntimeError: out of memory"] * 2
     assert [event.trial.number for event in events if isinstance(event, Confirmed)] == [0]

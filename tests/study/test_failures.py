@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fer_sweep.data import Samples, Split
+from fer_sweep.execution import inline
 from fer_sweep.study import search
 from fer_sweep.study.journal import save_result
 from fer_sweep.training.records import Record, TrialResult
@@ -81,7 +82,7 @@ def test_an_exception_fails_only_the_trial_that_raises_it(tmp_path: Path, monkey
                 raise RuntimeError("out of memory")
             yield record
 
-    monkeypatch.setattr(search, "run_trials", crashing)
+    monkeypatch.setattr(inline, "run_trials", crashing)
     spec = sweep(early_terminate={"type": "median"})  # reports to the pruner are repeated, too
     events = finished(run(spec, tmp_path))
     assert {e.trial.number: e.row.state for e in events if e.row.state == "failed"} == {1: "failed"}

@@ -12,13 +12,13 @@ from fer_sweep.study import search
 from fer_sweep.study.home import Home
 from fer_sweep.study.rows import TrialRow
 from tests.study.studies import (
-    CPU,
     DIVERGES,
     RATE,
     SGD,
     content,
     ended,
     finished,
+    inline,
     opened,
     rows,
     run,
@@ -92,7 +92,9 @@ def test_a_crash_while_asking_leaves_the_batch_to_be_completed(tmp_path: Path) -
     run(spec, tmp_path / "whole")
     root = tmp_path / "cut"
     with opened(spec, root) as study:
-        asking = search.Search(spec, study.samples, study.split, store=study.store, files=study.files, device=CPU)
+        asking = search.Search(
+            spec, study.samples, study.split, store=study.store, files=study.files, executor=inline(study.samples)
+        )
         write = study.store.begin
 
         def killed(number: int, *given: Any, **named: Any) -> None:

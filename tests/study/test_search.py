@@ -10,7 +10,7 @@ from fer_sweep.spec import grid
 from fer_sweep.study.events import EpochReported, TrialFinished
 from fer_sweep.study.importance import importance
 from fer_sweep.study.study import run_study
-from tests.study.studies import CPU, SGD, UNITS, ended, finished, opened, reason, rows, run, run_and_cut, sweep
+from tests.study.studies import SGD, UNITS, ended, finished, inline, opened, reason, rows, run, run_and_cut, sweep
 
 OUTSIDE = {"kind": "mlp", "hidden_units": 5}
 
@@ -157,7 +157,7 @@ def test_a_trial_begins_with_the_seed_of_its_number(tmp_path: Path) -> None:
 
 def test_closing_a_study_stops_training(tmp_path: Path) -> None:
     with opened(sweep(), tmp_path) as study:
-        events = run_study(study, device=CPU)
+        events = run_study(study, executor=inline(study.samples))
         next(events)
         events.close()
         assert list(events) == []

@@ -25,7 +25,7 @@ from fer_sweep.tracking.address import store_of
 from fer_sweep.tracking.client import open_client
 from fer_sweep.tracking.entries import Status, StudyEnded, StudyOpened
 from fer_sweep.tracking.tracker import Tracker
-from fer_sweep.training.trials import choose_device
+from tests.study.studies import inline
 
 TINY = """\
 name: tiny
@@ -89,7 +89,7 @@ def now_ms() -> int:
 def follow(study: OpenStudy, tracker: Tracker, until: Callable[[Event], bool] = lambda event: False) -> list[Event]:
     """Run a study and track it, to its end or to the first event that `until` holds for (which is tracked too)."""
     seen: list[Event] = []
-    with closing(run_study(study, device=choose_device("cpu"))) as events:
+    with closing(run_study(study, executor=inline(study.samples))) as events:
         for event in events:
             if isinstance(event, TrialStarted | TrialFinished):
                 tracker.record(event, at=now_ms())

@@ -27,7 +27,7 @@ from fer_sweep.tracking.delivery import (
     unsent,
 )
 from fer_sweep.tracking.recorder import Recorder
-from tests.study.studies import CPU, opened, sweep
+from tests.study.studies import inline, opened, sweep
 from tests.tracking.studies import children_of, client_of, new_home
 
 ENTRIES = 5  # opened, and twice started and finished
@@ -38,7 +38,10 @@ def study(tmp_path: Path) -> Iterator[OpenStudy]:
     """Two trials, in the outbox and nowhere else."""
     home = new_home(tmp_path)
     with opened(sweep(run_cap=2, resources={"trials_at_once": 1}), home.root) as study:
-        with Recorder(study, provenance={"hostname": "here"}) as recorder, closing(run_study(study, device=CPU)) as run:
+        with (
+            Recorder(study, provenance={"hostname": "here"}) as recorder,
+            closing(run_study(study, executor=inline(study.samples))) as run,
+        ):
             for event in run:
                 recorder.record(event)
         yield study

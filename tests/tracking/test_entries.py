@@ -9,14 +9,14 @@ from fer_sweep.study.events import EpochReported, TrialFinished, TrialStarted
 from fer_sweep.study.study import run_study
 from fer_sweep.tracking.entries import StudyEnded, StudyOpened, TrackedEvent, to_entry, to_event
 from fer_sweep.tracking.outbox import Entry
-from tests.study.studies import CPU, DIVERGES, SGD, opened, sweep
+from tests.study.studies import DIVERGES, SGD, inline, opened, sweep
 from tests.tracking.studies import summary_of
 
 
 def test_every_event_of_a_study_comes_back_as_it_was(tmp_path: Path) -> None:
     spec = sweep({"train.weight_decay": DIVERGES}, train=SGD, run_cap=2, confirm={"top_k": 1, "repeats": 2})
     with opened(spec, tmp_path) as study:
-        with closing(run_study(study, device=CPU)) as running:
+        with closing(run_study(study, executor=inline(study.samples))) as running:
             seen = list(running)
         ended = StudyEnded("FINISHED", summary_of(study, seen), {"train.weight_decay": 1.0})
         tracked: list[TrackedEvent] = [StudyOpened({"hostname": "here"}), ended]
@@ -40,7 +40,10 @@ def test_every_event_of_a_study_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_result_whose_file_is_gone_is_told_as_none(tmp_path: Path) -> None:
-    with opened(sweep(run_cap=1), tmp_path) as study, closing(run_study(study, device=CPU)) as running:
+    with (
+        opened(sweep(run_cap=1), tmp_path) as study,
+        closing(run_study(study, executor=inline(study.samples))) as running,
+    ):
         finished = next(event for event in running if isinstance(event, TrialFinished))
         study.files.result("search", 0).unlink()
 

@@ -10,7 +10,7 @@ from fer_sweep.study.study import OpenStudy, run_study
 from fer_sweep.tracking import recorder as recorder_module
 from fer_sweep.tracking.outbox import Entry, read_outbox
 from fer_sweep.tracking.recorder import Recorder
-from tests.study.studies import CPU, opened, sweep
+from tests.study.studies import inline, opened, sweep
 
 
 def kinds(study: OpenStudy) -> list[str]:
@@ -22,7 +22,10 @@ def entries(study: OpenStudy) -> list[Entry]:
 
 
 def record_all(study: OpenStudy) -> None:
-    with Recorder(study, provenance={"hostname": "here"}) as recorder, closing(run_study(study, device=CPU)) as events:
+    with (
+        Recorder(study, provenance={"hostname": "here"}) as recorder,
+        closing(run_study(study, executor=inline(study.samples))) as events,
+    ):
         for event in events:
             recorder.record(event)
 
@@ -54,7 +57,7 @@ def test_what_has_been_noted_is_not_noted_again_when_a_study_goes_on(tmp_path: P
 
 def test_finished_trials_that_the_outbox_lacks_are_taken_in(tmp_path: Path) -> None:
     with opened(sweep(run_cap=3), tmp_path) as study:
-        with closing(run_study(study, device=CPU)) as events:
+        with closing(run_study(study, executor=inline(study.samples))) as events:
             finished = [event for event in events if isinstance(event, TrialFinished)]
 
         with Recorder(study, provenance={}) as recorder:
@@ -80,7 +83,7 @@ def test_damage_is_counted_and_what_it_cost_is_noted_anew(tmp_path: Path) -> Non
 
 def test_reports_are_not_what_is_noted_of_other_events(tmp_path: Path) -> None:
     with opened(sweep(run_cap=1), tmp_path) as study, Recorder(study, provenance={}) as recorder:
-        with closing(run_study(study, device=CPU)) as events:
+        with closing(run_study(study, executor=inline(study.samples))) as events:
             report = next(event for event in events if isinstance(event, EpochReported))
         recorder.record(report)  # of a trial that has not begun, as far as this recorder knows
 

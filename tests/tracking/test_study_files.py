@@ -9,7 +9,7 @@ from fer_sweep.study.home import Home
 from fer_sweep.study.statistics import interval_over_repeats
 from fer_sweep.study.study import open_study, run_study
 from fer_sweep.tracking.study_artifacts import write_study_artifacts
-from fer_sweep.training.trials import choose_device
+from tests.study.studies import inline
 from tests.tracking.studies import summary_of, tiny
 
 
@@ -17,7 +17,7 @@ from tests.tracking.studies import summary_of, tiny
 def test_the_ranking_has_intervals_from_three_repeats_on(tmp_path: Path, repeats: int) -> None:
     spec, samples = tiny(tmp_path, ["run_cap=2", "train.epochs=6", f"protocol.repeats={repeats}"])
     with open_study(spec, samples, Home(tmp_path / "home")) as study:
-        events = list(run_study(study, device=choose_device("cpu")))
+        events = list(run_study(study, executor=inline(study.samples)))
         write_study_artifacts(tmp_path, summary_of(study, events), {}, study.facts)
         rows = {"base" if row.is_base else str(row.number): row for row in study.store.rows()}
 

@@ -21,7 +21,7 @@ from fer_sweep.tracking.entries import to_entry
 from fer_sweep.tracking.tracker import Tracker
 from fer_sweep.training.metrics import METRICS, scores_on_test
 from fer_sweep.training.records import TrialFailure
-from fer_sweep.training.trials import choose_device
+from tests.study.studies import inline
 from tests.tracking.studies import (
     artifacts_of,
     children_of,
@@ -187,7 +187,7 @@ def test_recording_again_changes_nothing(tracked: Tracked) -> None:
 def test_importance_is_kept_once_there_are_enough_trials(tmp_path: Path) -> None:
     home = new_home(tmp_path)
     with opened(home, tmp_path, MANY) as (study, _):
-        deque(run_study(study, device=choose_device("cpu")), maxlen=0)
+        deque(run_study(study, executor=inline(study.samples)), maxlen=0)
         tracker = tracker_of(study, home)
         finish(study, tracker, [])
 

@@ -15,7 +15,7 @@ from fer_sweep.tracking import writer_process as module
 from fer_sweep.tracking.address import store_of
 from fer_sweep.tracking.recorder import Recorder
 from fer_sweep.tracking.writer_process import WriterProcess
-from tests.study.studies import CPU, opened, sweep
+from tests.study.studies import inline, opened, sweep
 from tests.tracking.studies import children_of, new_home
 
 
@@ -69,7 +69,7 @@ def test_a_writer_killed_at_the_end_is_replaced_and_at_last_given_up(
         with Recorder(study, provenance={}) as recorder:
             writer.follow("tiny")
             os.kill(pid_of(writer), signal.SIGKILL)
-            with closing(run_study(study, device=CPU)) as events:
+            with closing(run_study(study, executor=inline(study.samples))) as events:
                 for event in events:
                     recorder.record(event)
 

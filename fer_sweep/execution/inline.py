@@ -1,0 +1,63 @@
+"""Trials in this process, one batch after another."""
+
+import traceback
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
+
+from fer_sweep.data import Samples, Split
+from fer_sweep.training.records import EpochReport, Record, TrialFailure
+from fer_sweep.training.trials import Device, TrialRequest, run_trials
+
+
+class Inline:
+    """The executor of a single process."""
+
+    slots = 1
+
+    def __init__(self, samples: Samples, device: Device) -> None:
+        self._samples, self._device = samples, device
+
+    @property
+    def device_type(self) -> Literal["cpu", "cuda"]:
+        """Where it trains."""
+        return "cuda" if self._device.type == "cuda" else "cpu"
+
+    @property
+    def gpus(self) -> int:
+        """1 or 0."""
+        return 1 if self._device.type == "cuda" else 0
+
+    def run(
+        self, requests: Sequence[TrialRequest], split: Split, *, folder: Path
+    ) -> Generator[Record, str | None, None]:
+        """Train all side by side."""
+        return run_guarded(requests, self._samples, split, device=self._device, folder=folder)
+
+
+def run_guarded(
+    requests: Sequence[TrialRequest], samples: Samples, split: Split, *, device: Device, folder: Path
+) -> Generator[Record, str | None, None]:
+    """run_trials, but what training raises is the failure of a trial. Several that ran together run again one at a
+    time, so that one does not take the others with it."""
+    left = {request.number: request for request in requests}
+    stop: str | None = None
+    with closing(run_trials(requests, samples, split, device=device, checkpoints=folder / "checkpoints")) as records:
+        while True:
+            try:
+                record = records.send(stop)
+            except StopIteration:
+                return
+            except Exception as error:
+                crash = error
+                break
+            if not isinstance(record, EpochReport):
+                del left[record.trial]
+            stop = yield record
+    if len(requests) > 1:
+        for request in left.values():
+            yield from run_guarded([request], samples, split, device=device, folder=folder)
+    else:
+        trace = "".join(traceback.format_exception(crash))
+        yield TrialFailure(requests[0].number, "error", f"{type(crash).__name__}: {crash}", trace)

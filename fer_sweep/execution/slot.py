@@ -1,0 +1,111 @@
+"""A slot of the pool: a place where a worker runs, seen from the coordinator. The worker may die; the slot remains."""
+
+import multiprocessing
+import signal
+import time
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from fer_sweep.data import Samples
+from fer_sweep.errors import StudyError
+from fer_sweep.execution.worker import Answer, Cancel, Done, Order, Place, Ready, work
+
+START_SECONDS = 120.0
+"""Time for a worker to start and to receive the samples."""
+GONE = (EOFError, BrokenPipeError, ConnectionResetError)
+"""What speaking to a worker raises that has died."""
+
+
+class Slot:
+    """At most one worker at a time, started when it is first needed."""
+
+    def __init__(self, place: Place, samples: Samples) -> None:
+        self.place = place
+        self._samples = samples
+        self._worker: tuple[BaseProcess, Connection] | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """To wait on, while it has a worker."""
+        assert self._worker is not None
+        return self._worker[1]
+
+    def start(self) -> None:
+        """Start a worker, which takes seconds; `greet` waits for it."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=work, args=(theirs, self.place), daemon=True)
+        process.start()
+        theirs.close()
+        self._worker = process, ours
+
+    def greet(self) -> None:
+        """Hand over the samples, once. Raises StudyError if the worker does not get them."""
+        connection = self.connection
+        said = f"it has said nothing for {START_SECONDS:.0f} seconds"
+        try:
+            connection.send(self._samples)
+            if connection.poll(START_SECONDS):
+                ready: Ready = connection.recv()
+                if ready.fingerprint == self._samples.fingerprint:
+                    return
+                said = f"it has other samples ({ready.fingerprint} instead of {self._samples.fingerprint})"
+        except GONE:
+            said = f"it ended with {self.exit()}"
+        raise StudyError(
+            f"a process that trials were to run in did not start as it should: {said}. Is there memory for another "
+            "copy of the samples? Fewer --slots, or --executor inline, need less."
+        )
+
+    def order(self, order: Order) -> None:
+        """Give the worker something to do; a new one if there is none. That it has died is seen when it is heard."""
+        if self._worker is None or not self._worker[0].is_alive():
+            self.empty()
+            self.start()
+            self.greet()
+        with suppress(*GONE):
+            self.connection.send(order)
+
+    def hear(self) -> Any:
+        """What it says next: a record of a trial, or Done. Raises one of GONE if it has died."""
+        return self.connection.recv()
+
+    def answer(self, stop: str | None) -> None:
+        """The answer to a report."""
+        with suppress(*GONE):
+            self.connection.send(Answer(stop))
+
+    def cancel(self) -> None:
+        """Tell it to leave its trials."""
+        with suppress(*GONE):
+            self.connection.send(Cancel())
+
+    def has_left(self, deadline: float) -> bool:
+        """Whether it has left its trials before the deadline (monotonic seconds); if not, it is killed."""
+        with suppress(*GONE):
+            while self.connection.poll(max(0.0, deadline - time.monotonic())):
+                if isinstance(self.connection.recv(), Done):
+                    return True
+        self.empty()
+        return False
+
+    def exit(self) -> str:
+        """How a worker that has died came to its end."""
+        assert self._worker is not None
+        process = self._worker[0]
+        process.join(timeout=5.0)
+        if process.exitcode == -signal.SIGKILL:
+            return "SIGKILL (was there too little memory?)"
+        return f"exit code {process.exitcode}"
+
+    def empty(self) -> None:
+        """Make room for another worker; one that is there ends at once."""
+        if self._worker is not None:
+            process, connection = self._worker
+            connection.close()
+            process.kill()
+            process.join()
+            process.close()
+            self._worker = None
