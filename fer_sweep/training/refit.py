@@ -17,7 +17,7 @@ from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.training.fold_data import FoldData
 from fer_sweep.training.inputs import Inputs
 from fer_sweep.training.member import Weights
-from fer_sweep.training.picture_trials import algorithms, out_of_memory, train_alone
+from fer_sweep.training.picture_trials import algorithms, extraction_out_of_memory, out_of_memory, train_alone
 from fer_sweep.training.records import EpochReport, TrialFailure
 from fer_sweep.training.threads import one_thread
 from fer_sweep.training.trial_run import TrialRequest, TrialRun
@@ -37,11 +37,15 @@ def refit(
     do not suffice or weights to start from cannot be had.
     """
     split = split_of(samples, (undivided(samples) if fold is None else fold,))
-    (data,) = Inputs(samples, split, device=device).folds(config)
+    request = TrialRequest(0, config, seed)
+    try:
+        (data,) = Inputs(samples, split, device=device).folds(config)
+    except torch.OutOfMemoryError as error:
+        raise _failed(extraction_out_of_memory(request, error)) from error
     if isinstance(config.model, SvmModel):
         weights: Weights = _svm_weights(config.model, data)
     else:
-        weights = yield from _network_weights(config, data, samples.classes, seed=seed, device=device)
+        weights = yield from _network_weights(request, data, samples.classes, device=device)
     return FittedPipeline(
         input=_input(config, samples),
         descriptors=None if data.projection is None else config.features,
@@ -54,23 +58,27 @@ def refit(
 
 
 def _network_weights(
-    config: TrialConfig, data: FoldData, classes: int, *, seed: int, device: torch.device
+    request: TrialRequest, data: FoldData, classes: int, *, device: torch.device
 ) -> Generator[EpochReport, None, Weights]:
-    trial = TrialRun(TrialRequest(0, config, seed), [data], keep_weights=True)
+    config, trial = request.config, TrialRun(request, [data], keep_weights=True)
     repeatable = config.train.deterministic
     try:
         # a small network's operations are over before threads have met
         with algorithms(repeatable=repeatable, device=device) if config.trains_on_pictures else one_thread():
             for record in train_alone(trial, classes, device=device):
                 if isinstance(record, TrialFailure):
-                    raise TrainingFailed(f"the model could not be trained: {record.message}")
+                    raise _failed(record)
                 yield record
     except torch.OutOfMemoryError as error:
-        raise TrainingFailed(f"the model could not be trained: {out_of_memory(trial, error).message}") from error
+        raise _failed(out_of_memory(trial, error)) from error
     (weights,) = trial.weights
     if isinstance(config.model, ResnetModel) and config.model.mode == "extract":
         return _whole_resnet(config.model, weights, classes)
     return weights
+
+
+def _failed(failure: TrialFailure) -> TrainingFailed:
+    return TrainingFailed(f"the model could not be trained: {failure.message}")
 
 
 def _whole_resnet(model: ResnetModel, last: Weights, classes: int) -> Weights:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from fer_sweep.data import Samples, Split, load_samples, make_split
 from fer_sweep.errors import DataError, TrainingFailed
 from fer_sweep.serving import FeatureRows, predict
 from fer_sweep.spec.trial import TrialConfig
-from fer_sweep.training import picture_trials
+from fer_sweep.training import inputs, picture_trials
 from fer_sweep.training.records import TrialResult
 from fer_sweep.training.refit import refit
 from fer_sweep.training.threads import one_thread
@@ -42,8 +43,8 @@ def test_a_refit_on_a_fold_predicts_what_the_trial_measured_there(kind: str) -> 
 
     pipeline = fitted(config, samples, fold=fold)
 
-    inputs = samples.pictures.select(fold.test.tolist()) if pipeline.sees_pictures else samples.features[fold.test]
-    answers = predict(pipeline, inputs)
+    asked = samples.pictures.select(fold.test.tolist()) if pipeline.sees_pictures else samples.features[fold.test]
+    answers = predict(pipeline, asked)
     assert np.ptp(answers.argmax(1)) or np.ptp(answers[:, 0])  # not one answer for all
     np.testing.assert_allclose(answers, network.test_probabilities, atol=2e-6, rtol=1e-4)
     assert pipeline.class_names == samples.class_names
@@ -96,14 +97,23 @@ def test_a_network_that_diverges_is_told() -> None:
         fitted(config, load_samples(config.data))
 
 
-def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("kind", "module", "function", "message"),
+    [
+        ("cnn", picture_trials, "form_cohorts", "the GPU's memory is too small for 1 networks"),
+        ("resnet, frozen", inputs, "extract_features", "the GPU's memory is too small for the frozen ResNet-18"),
+    ],
+)
+def test_too_little_memory_is_told(
+    kind: str, module: ModuleType, function: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(picture_trials, "form_cohorts", full)
-    config = configured(KINDS["cnn"])
+    monkeypatch.setattr(module, function, full)
+    config = configured(KINDS[kind])
 
-    with pytest.raises(TrainingFailed, match=r"could not be trained: the GPU's memory is too small"):
+    with pytest.raises(TrainingFailed, match=f"could not be trained: {message}"):
         fitted(config, load_samples(config.data))
 
 
