@@ -8,8 +8,6 @@ import traceback
 from collections.abc import Generator, Sequence
 from contextlib import closing
 
-import numpy as np
-
 from fer_sweep.data import Samples, Split, make_split
 from fer_sweep.spec import SweepSpec, apply
 from fer_sweep.study.events import Confirmed, EpochReported, Event, Trial, TrialFinished, TrialStarted
@@ -17,7 +15,7 @@ from fer_sweep.study.home import StudyFiles
 from fer_sweep.study.journal import load_result, save_result
 from fer_sweep.study.keys import config_key, trial_seed
 from fer_sweep.study.rows import TrialRow, ranked
-from fer_sweep.study.statistics import corrected_comparison, holm
+from fer_sweep.study.statistics import Comparison, corrected_comparison, holm
 from fer_sweep.training.metrics import Scores, scores_on_test
 from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
 from fer_sweep.training.seeds import derive_seed
@@ -112,17 +110,10 @@ def _compare(spec: SweepSpec, measured: Sequence[tuple[Trial, Scores]], split: S
     name = spec.metric.name
     base = next((scores for trial, scores in measured if trial.number == 0), None)
     others = [(trial, scores) for trial, scores in measured if trial.number != 0]
-    ratio = float(np.mean([len(fold.test) / len(fold.train) for fold in split.folds]))
-    comparisons = (
-        holm(
-            [
-                corrected_comparison((s.by_network[name] - base.by_network[name]).ravel(), test_to_train=ratio)
-                for _, s in others
-            ]
-        )
-        if base is not None
-        else [None] * len(others)
-    )
+    comparisons: Sequence[Comparison | None] = [None] * len(others)
+    if base is not None:
+        differences = [(scores.by_network[name] - base.by_network[name]).ravel() for _, scores in others]
+        comparisons = holm([corrected_comparison(d, test_to_train=split.test_to_train) for d in differences])
     rows = [Confirmed(t, s.estimate(name), c) for (t, s), c in zip(others, comparisons, strict=True)]
     rows += [Confirmed(trial, scores.estimate(name), None) for trial, scores in measured if trial.number == 0]
     sign = -1.0 if spec.metric.goal == "maximize" else 1.0
