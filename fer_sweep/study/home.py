@@ -97,6 +97,10 @@ class StudyFiles:
         """Where the result of a trial is kept; `stage` is `search` or `confirm`."""
         return self.root / stage / f"{number:05d}.npz"
 
+    def gate(self, key: str) -> Path:
+        """Where the gate keeps how a configuration did; `key` identifies it and the splits."""
+        return self.root / "gate" / f"{key}.npz"
+
     def checkpoints(self, stage: str) -> Path:
         """Folder of what interrupted trials go on from."""
         return self.root / stage / "checkpoints"
