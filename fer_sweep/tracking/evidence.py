@@ -11,10 +11,9 @@ from fer_sweep.study.facts import StudyFacts
 from fer_sweep.study.summary import describe
 from fer_sweep.study.verdict import Check, Verdict, interval, percent, points
 from fer_sweep.tracking import figures
-from fer_sweep.tracking.registry import Move, Version
+from fer_sweep.tracking.registry import Move, Version, markdown_table
 
-FOLDER = "evidence"
-"""Where it lies among the artifacts of the model's run."""
+PICTURE = "evidence.png"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +44,11 @@ class Examination:
     def title(self) -> str:
         against = "no champion yet" if self.champion is None else f"against version {self.champion.number}"
         return f"{self.outcome.capitalize()}: {self.version.model} version {self.version.number}, {against}"
+
+    @property
+    def folder(self) -> str:
+        """Where the evidence lies among the artifacts of the model's run, which may be registered under two names."""
+        return f"evidence/{self.version.model}-v{self.version.number}"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -157,10 +161,10 @@ def _folds(verdict: Verdict) -> list[dict[str, Any]]:
 
 def write_evidence(folder: Path, examined: Examination) -> None:
     """Write the evidence as files into a folder."""
-    place = folder / FOLDER
-    place.mkdir()
+    place = folder / examined.folder
+    place.mkdir(parents=True)
     (place / "evidence.json").write_text(json.dumps(as_json(examined), indent=1), encoding="utf-8")
-    (place / "evidence.png").write_bytes(figures.evidence(examined.verdict, title=examined.title))
+    (place / PICTURE).write_bytes(figures.evidence(examined.verdict, title=examined.title))
 
 
 def version_tags(examined: Examination) -> dict[str, str]:
@@ -170,7 +174,6 @@ def version_tags(examined: Examination) -> dict[str, str]:
     scores = verdict.challenger
     tags = {
         "fer.gate": examined.outcome,
-        "fer.gate.split_hash": verdict.split.hash,
         f"fer.gate.{name}": "" if scores is None else percent(scores.estimate(name).mean),
         "fer.gate.difference": "" if found is None else f"{points(found.difference)} {interval(found)}",
         "fer.gate.champion": "" if examined.champion is None else str(examined.champion.number),
@@ -184,14 +187,16 @@ def version_tags(examined: Examination) -> dict[str, str]:
     return tags
 
 
-def version_note(examined: Examination, picture: str) -> str:
-    """The description of a model version, in markdown. picture: the address of evidence.png."""
+def version_note(examined: Examination) -> str:
+    """The description of a model version, in markdown."""
     facts, choice, verdict = examined.facts, examined.choice, examined.verdict
     champion = examined.champion
+    # relative to the page of the MLflow UI, wherever that is served
+    picture = f"get-artifact?path={examined.folder}/{PICTURE}&run_uuid={examined.version.run_id}"
     against = "No champion yet" if champion is None else f"Champion: version {champion.number}, {champion.origin}"
     data = f"{examined.version.tags['fer.trained_on']} ({len(facts.samples)} samples, data {facts.fingerprint})"
     lines = [
-        f"**{examined.title}.**",
+        f"{examined.title}.",  # plain, because lists show it as it is
         f"Trial {choice.number} of study {facts.name}: {describe(choice.assignments)}; trained on {data}. {against}.",
         "\n".join(_line(check) for check in verdict.checks),
         _table(verdict),
@@ -217,6 +222,6 @@ def _table(verdict: Verdict) -> str:
         found = verdict.comparisons.get(name)
         if found is not None:
             cells += [points(found.difference), interval(found), f"{found.p:.2g}"]
-        rows.append(f"| {name} | {' | '.join(cells)} |")
+        rows.append([name, *cells])
     columns = ["metric", *sides, *(("difference", "95 % interval", "p") if verdict.comparisons else ())]
-    return "\n".join([f"| {' | '.join(columns)} |", "|" + "---|" * len(columns), *rows])
+    return markdown_table(columns, rows)

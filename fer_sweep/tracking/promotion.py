@@ -16,7 +16,7 @@ from fer_sweep.study.keys import config_key, trial_seed
 from fer_sweep.study.verdict import GateOptions, Verdict
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import open_client, store_errors
-from fer_sweep.tracking.evidence import FOLDER, Examination, version_note, version_tags, write_evidence
+from fer_sweep.tracking.evidence import Examination, version_note, version_tags, write_evidence
 from fer_sweep.tracking.lookup import run_ids
 from fer_sweep.tracking.model_run import configuration_of, log_model, logged_model
 from fer_sweep.tracking.provenance import provenance
@@ -29,7 +29,10 @@ from fer_sweep.training.trials import Device
 
 class Promotion:
     """A configuration on its way to an alias of a registered model. fold: whose training part it is trained on; None
-    for all samples. Raises TrackingError when the store does not answer."""
+    for all samples.
+
+    Raises TrackingError when the store does not answer, and StudyError if the configuration of the
+    version that has the alias now cannot be had."""
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class Promotion:
         self._facts, self._choice, self._samples, self._fold, self.alias = facts, choice, samples, fold, alias
         self.registry = Registry(self._client, model)
         self.champion = self.registry.holder(alias)
+        self._against = None if self.champion is None else configuration_of(self._client, self.champion)
         self._runs = run_ids(self._client, facts.name, choice.number)
         self.origin = Origin(
             study=facts.name,
@@ -85,13 +89,9 @@ class Promotion:
         return found
 
     def examine(self, options: GateOptions, files: StudyFiles, device: Device) -> Generator[GateEvent, None, Verdict]:
-        """The gate's verdict on the configuration, against that of the version that has the alias now.
-
-        Raises StudyError if that one's configuration cannot be had.
-        """
-        champion = None if self.champion is None else configuration_of(self._client, self.champion)
+        """The gate's verdict on the configuration, against that of the version that has the alias now."""
         verdict = yield from examine(
-            self._choice.config, champion, self._samples,
+            self._choice.config, self._against, self._samples,
             metric=self._facts.spec.metric, options=options, files=files, device=device,
         )  # fmt: skip
         return verdict
@@ -114,9 +114,7 @@ class Promotion:
         remedy = "Run the same command again once it does."
         with store_errors(self._client.tracking_uri, remedy), log_folder(self._client, version.run_id) as folder:
             write_evidence(folder, examined)
-        # relative to the page of the MLflow UI, wherever that is served
-        picture = f"get-artifact?path={FOLDER}/evidence.png&run_uuid={version.run_id}"
-        self.registry.annotate(version, version_tags(examined), description=version_note(examined, picture))
+        self.registry.annotate(version, version_tags(examined), description=version_note(examined))
         if move is not None:
             self.registry.move(move)
         return examined

@@ -6,7 +6,7 @@ was there before, why it moved, who moved it and when. Where an alias would go b
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -225,6 +225,13 @@ def _model_note(moves: Iterable[Move]) -> str:
     rows = []
     for move in reversed(list(moves)):
         version = f"{'–' if move.before is None else move.before} → **{move.after}**"
-        why = ("**forced**: " if move.forced else "") + move.why.replace("|", "/")
-        rows.append(f"| {move.when} | {move.alias} | {version} | {move.user} | {why} |")
-    return "\n".join(["| when (UTC) | alias | version | by | why |", "|---|---|---|---|---|", *rows])
+        why = ("**forced**: " if move.forced else "") + " ".join(move.why.replace("|", "/").split())
+        rows.append([move.when, move.alias, version, move.user, why])
+    return markdown_table(["when (UTC)", "alias", "version", "by", "why"], rows)
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in markdown. Its cells are padded with spaces that stay: the UI's tables have no room between columns."""
+    lines = ("|" + "|".join(f"{cell}\u00a0\u00a0\u00a0" for cell in row) + "|" for row in (columns, *rows))
+    head, *body = lines
+    return "\n".join([head, "|" + ":--|" * len(columns), *body])

@@ -24,17 +24,17 @@ from fer_sweep.tracking.figures.canvas import (
     text_width,
 )
 
-WIDTH, ROW, LINE = 10.5, 0.3, 0.19
+WIDTH, ROW, LINE = 8.8, 0.3, 0.19
 """Inches: of the picture, from class to class, and from line to line of small type."""
-LETTERS = 150
+LETTERS = 122
 """Of small type in a line."""
-LONGEST_NAME = 1.6
+LONGEST_NAME = 1.4
 MOST_ROWS = 12
 """Repeats that get a row of their own; more share the same height."""
 
 
 def evidence(verdict: Verdict, *, title: str) -> bytes:
-    """PNG, 1050 pixels wide. Left: challenger less champion on every fold of the gate's splits, the mean with its 95 %
+    """PNG, 880 pixels wide. Left: challenger less champion on every fold of the gate's splits, the mean with its 95 %
     interval, and in red what would be too much harm (without a champion: the challenger against guessing). Right: the
     recall of every class. Below: every check in words."""
     lines = [
@@ -48,17 +48,17 @@ def evidence(verdict: Verdict, *, title: str) -> bytes:
     figure = new_figure(WIDTH, height, constrained=False)
     bottom, share = (0.15 + texts + 0.7) / height, plots / height
     if verdict.challenger is not None:
-        _by_fold(figure.add_axes((0.1, bottom, 0.375, share)), verdict)
+        _by_fold(figure.add_axes((0.12, bottom, 0.355, share)), verdict)
         names = [shortened(name, LONGEST_NAME, 10) for name in verdict.class_names]
         left = 0.525 + max(text_width(name, 10) for name in names) / WIDTH
-        _recalls(figure.add_axes((left, bottom, 0.905 - left, share)), verdict, names)
+        _recalls(figure.add_axes((left, bottom, 0.885 - left, share)), verdict, names)
     for place, (line, passed, first) in enumerate(lines):
         y = (0.15 + texts - LINE * place) / height
         if first:
             mark, color = ("✓", GREEN) if passed else ("✗", RED)
             figure.text(0.1 / WIDTH, y, mark, va="top", fontsize=10, color=color, fontweight="bold")
         figure.text(0.3 / WIDTH, y, line, va="top", fontsize=SMALL, color=INK)
-    head(figure, title, _explanation(verdict))
+    head(figure, shortened(title, 5.4, 12), _explanation(verdict))
     return png(figure)
 
 
@@ -114,7 +114,7 @@ def _limits(axes: Axes, verdict: Verdict, values: np.ndarray[tuple[int], np.dtyp
         else:
             high = max(high, harm + 2 * margin)
             axes.axvspan(harm, high, color=RED, alpha=0.13, linewidth=0)
-        axes.set_xlabel(f"red: more harm than the {harm:g} points accepted; the interval must stay out of it")
+        axes.set_xlabel(f"red: harm of more than {harm:g} points")
     else:
         axes.set_xlabel("the interval must stay above guessing")
     axes.xaxis.label.set_fontsize(SMALL)
