@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,11 @@ from typer.testing import Result
 from fer_sweep.errors import StudyError
 from fer_sweep.study.home import Home
 from fer_sweep.tracking.registry import Registry, Version
+from tests.cli.commands import start
 from tests.cli.test_run import failing, invoke
 from tests.tracking.studies import client_of, new_home, runs_of
+from tests.tracking.test_client import free_port
+from tests.tracking.test_server import BROWSER
 
 PLANTED = """\
 name: planted
@@ -290,3 +296,32 @@ def test_changed_data_and_an_unfinished_study_are_refused(home: Home, tmp_path: 
     outbox.write_bytes(b"".join(outbox.read_bytes().splitlines(keepends=True)[:-1]))
     assert "study 'table' is unfinished" in str(failing("promote", "table", "--trial", 0, "--home", own.root))
     shutil.rmtree(own.root)
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+def test_a_server_takes_the_promotion_and_its_page_shows_the_evidence(home: Home, tmp_path: Path) -> None:
+    promote(home, "web", "--trial", BAD, "--force")
+    port = free_port()
+    server = start("serve", "--home", home.root, "--port", port, folder=tmp_path)
+    try:
+        server.wait_for(lambda: "planted:" in server.stdout, seconds=90)
+        url = f"http://127.0.0.1:{port}"
+
+        done = promote(home, "web", "--trial", GOOD, "--tracking-uri", url)
+        listed = json.loads(invoke("history", "web", "--tracking-uri", url, "--json").stdout)
+        page = subprocess.run(
+            [*BROWSER, f"--user-data-dir={tmp_path}", f"{url}/#/models/web/versions/2"],
+            capture_output=True, text=True, timeout=90, check=False,
+        ).stdout  # fmt: skip
+        run_id = listed["versions"][1]["run_id"]
+        picture = f"{url}/get-artifact?path=evidence/web-v2/evidence.png&run_uuid={run_id}"
+        with urllib.request.urlopen(picture, timeout=20) as answer:
+            shown = answer.read()
+    finally:
+        server.end(signal.SIGTERM)
+
+    assert "Accepted: version 2 is now web@champion (before: version 1)." in done.stdout
+    assert [version["aliases"] for version in listed["versions"]] == [[], ["champion"]]
+    assert "Accepted: web version 2, against version 1." in page
+    assert 'alt="evidence"' in page
+    assert shown.startswith(b"\x89PNG")
