@@ -323,5 +323,5 @@ def test_a_server_takes_the_promotion_and_its_page_shows_the_evidence(home: Home
     assert "Accepted: version 2 is now web@champion (before: version 1)." in done.stdout
     assert [version["aliases"] for version in listed["versions"]] == [[], ["champion"]]
     assert "Accepted: web version 2, against version 1." in page
-    assert 'alt="evidence"' in page
+    assert "get-artifact?path=evidence/web-v2/evidence.png" in page
     assert shown.startswith(b"\x89PNG")
