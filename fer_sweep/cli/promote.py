@@ -20,7 +20,7 @@ from fer_sweep.tracking.ending import finished_study
 from fer_sweep.tracking.evidence import Examination, as_json
 from fer_sweep.tracking.promotion import Promotion
 from fer_sweep.tracking.registry import CHALLENGER, check_alias
-from fer_sweep.training.trials import choose_device, require_weights
+from fer_sweep.training.trials import choose_device
 
 REFUSED = 5
 """Exit code of a promotion that the gate refused."""
@@ -49,7 +49,6 @@ def promote_study(wish: Wish, *, tracking_uri: str | None, home: Path, as_json: 
     choice = choose(summary, facts.spec, number=wish.trial)
     fold = None if wish.fold is None else _fold(wish.fold, facts)
     samples = _samples(facts, place)
-    require_weights(choice.config)
     with err.status("asking MLflow"):
         promotion = Promotion(
             store_of(tracking_uri, place), facts, choice, samples, fold=fold, model=model, alias=wish.alias
