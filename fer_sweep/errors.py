@@ -8,6 +8,8 @@ FerSweepError
 ├── TrackingError        the tracking store cannot be reached or written         exit code 4
 │   └── TrackingRefused  it answers, but does not take what it is given          exit code 4
 └── TrainingFailed       a model could not be trained (loss no number, memory)   exit code 3
+
+A promotion that the gate refuses is an answer, not an error: it ends with exit code 5.
 """
 
 

@@ -1,7 +1,7 @@
 """fer-sweep: the command line and its verbs.
 
-Exit codes: 0 done, 2 bad input, 3 finished without a valid trial, 4 tracking store unreachable, 130 interrupted
-(the same command resumes).
+Exit codes: 0 done, 2 bad input, 3 finished without a valid trial, 4 tracking store unreachable, 5 promotion refused by
+the gate, 130 interrupted (the same command resumes).
 """
 
 import signal
@@ -12,14 +12,14 @@ from typing import Annotated
 import typer
 
 from fer_sweep import __version__
-from fer_sweep.cli import data_verbs, predict_verbs, sweep_verbs, tracking_verbs
+from fer_sweep.cli import data_verbs, predict_verbs, registry_verbs, sweep_verbs, tracking_verbs
 from fer_sweep.errors import FerSweepError
 
 app = typer.Typer(
     name="fer-sweep",
     help="Sweeps for facial expression recognition: Optuna searches, MLflow remembers, the answer is honest.",
     epilog="Exit codes: 0 done, 2 bad input, 3 finished without a valid trial, 4 tracking store unreachable, "
-    "130 interrupted (the same command resumes).",
+    "5 promotion refused by the gate, 130 interrupted (the same command resumes).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -47,6 +47,10 @@ app.command()(sweep_verbs.plan)
 app.command()(sweep_verbs.validate)
 app.command()(sweep_verbs.schema)
 app.command()(sweep_verbs.status)
+app.command()(sweep_verbs.compare)
+app.command()(registry_verbs.promote)
+app.command()(registry_verbs.demote)
+app.command()(registry_verbs.history)
 app.command()(tracking_verbs.serve)
 app.command()(tracking_verbs.sync)
 app.command()(predict_verbs.predict)

@@ -9,17 +9,16 @@ from rich.table import Table
 
 from fer_sweep.cli import tables
 from fer_sweep.cli.console import out
-from fer_sweep.errors import StudyError
 from fer_sweep.study.home import Home
 from fer_sweep.study.rows import TrialRow
-from fer_sweep.study.store import StoredStudy, stored_studies
+from fer_sweep.study.store import StoredStudy, stored_studies, stored_study
 from fer_sweep.study.summary import Summary
 
 
 def show_status(name: str | None, *, home: Path, as_json: bool) -> None:
     """All studies in a table, or one study's ranking. Raises StudyError for a study that does not exist."""
-    studies = stored_studies(Home(home))
     if name is None:
+        studies = stored_studies(Home(home))
         if as_json:
             out.print_json(json.dumps([_as_json(study) for study in studies]))
         elif not studies:
@@ -27,10 +26,7 @@ def show_status(name: str | None, *, home: Path, as_json: bool) -> None:
         else:
             out.print(_overview(studies))
         return
-    study = next((s for s in studies if s.name == name), None)
-    if study is None:
-        known = ", ".join(s.name for s in studies) or "none"
-        raise StudyError(f"no study is called {name!r} in {home}. Known studies: {known}.")
+    study = stored_study(Home(home), name)
     if as_json:
         out.print_json(json.dumps(_as_json(study)))
         return

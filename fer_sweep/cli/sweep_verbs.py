@@ -87,3 +87,24 @@ def status(
     from fer_sweep.cli.status import show_status
 
     show_status(study, home=home, as_json=as_json)
+
+
+def compare(
+    trials: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="A B...",
+            help="STUDY (its best confirmed), STUDY/3 (a trial of the search), STUDY/confirm/3, or an MLflow run id.",
+            show_default=False,
+        ),
+    ],
+    tracking_uri: TrackingUri = None,
+    home: HomeFolder = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Compare trials with the first, fold by fold on the same splits: differences with 95 % intervals."""
+    if len(trials) < 2:
+        raise typer.BadParameter("name two trials or more", param_hint="A B...")
+    from fer_sweep.cli.compare import compare_trials
+
+    compare_trials(trials, tracking_uri=tracking_uri, home=home, as_json=as_json)

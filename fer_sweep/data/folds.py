@@ -60,6 +60,11 @@ class Split:
         """Whether the objective is computed on validation parts, rather than on the test parts."""
         return all(len(fold.validation) for fold in self.folds)
 
+    @property
+    def test_to_train(self) -> float:
+        """Mean over folds of the number of test samples per training sample."""
+        return float(np.mean([len(fold.test) / len(fold.train) for fold in self.folds]))
+
     def class_counts(self, samples: Samples) -> tuple[FoldCounts, ...]:
         """Class counts of every fold; `samples` are those the split was made for."""
 

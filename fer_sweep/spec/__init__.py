@@ -1,6 +1,6 @@
 """YAML in, frozen SweepSpec out. Nothing here imports torch, optuna or mlflow."""
 
-from fer_sweep.spec.configuration import Difference, apply, differences, flatten, value_at
+from fer_sweep.spec.configuration import Difference, apply, differences, flatten, on_data_of, value_at
 from fer_sweep.spec.dump import to_yaml
 from fer_sweep.spec.load import load_sweep
 from fer_sweep.spec.reach import resnets_reached
@@ -26,6 +26,7 @@ __all__ = [
     "in_topological_order",
     "json_schema",
     "load_sweep",
+    "on_data_of",
     "resnets_reached",
     "to_yaml",
     "value_at",

@@ -37,9 +37,20 @@ def apply(base: TrialConfig, assignments: Mapping[str, Scalar]) -> TrialConfig:
     return config
 
 
+def on_data_of(config: TrialConfig, other: TrialConfig) -> TrialConfig:
+    """The configuration, but with the data and the protocol of another one.
+
+    Raises SpecError if it cannot be trained on them: a CNN on features, for instance."""
+    problems = Problems()
+    moved = _checked({**_sections(config), **{name: _sections(other)[name] for name in ("data", "protocol")}}, problems)
+    problems.raise_any()
+    assert moved is not None
+    return moved
+
+
 def build(base: TrialConfig, assignments: Mapping[str, Scalar], problems: Problems) -> TrialConfig | None:
     """As `apply`, but what is wrong is added to `problems` and the answer is None."""
-    data: dict[str, Any] = {name: getattr(base, name).model_dump() for name in SECTIONS}
+    data = _sections(base)
     _switch_variants(data, assignments)
     for path, value in assignments.items():
         section_name, _, field = path.partition(".")
@@ -58,8 +69,14 @@ def build(base: TrialConfig, assignments: Mapping[str, Scalar], problems: Proble
             )
             continue
         data[section_name][field] = search_field(model, field).fitted(value)
-    if problems.found:
-        return None
+    return None if problems.found else _checked(data, problems)
+
+
+def _sections(config: TrialConfig) -> dict[str, Any]:
+    return {name: getattr(config, name).model_dump() for name in SECTIONS}
+
+
+def _checked(data: Mapping[str, Any], problems: Problems) -> TrialConfig | None:
     try:
         return TrialConfig.model_validate(data)
     except ValidationError as error:

@@ -4,10 +4,8 @@ The best of many trials on one set of splits looks better than it is. Fresh spli
 the honest number; the differences from the base are paired by fold and tested with the corrected t of statistics.py.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
-
-import numpy as np
 
 from fer_sweep.data import Samples, Split, make_split
 from fer_sweep.execution.executor import Executor, WorkerLost
@@ -18,7 +16,7 @@ from fer_sweep.study.journal import load_result, save_result
 from fer_sweep.study.keys import config_key, trial_seed
 from fer_sweep.study.rows import TrialRow, ranked
 from fer_sweep.study.search import trials_at_once
-from fer_sweep.study.statistics import corrected_comparison, holm
+from fer_sweep.study.statistics import Comparison, corrected_comparison, holm
 from fer_sweep.training.metrics import Scores, scores_on_test
 from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
 from fer_sweep.training.seeds import derive_seed
@@ -53,11 +51,13 @@ def confirm(
             yield TrialFinished(trial, confirmed_row(spec, trial, result, samples), result)
     at_once = trials_at_once(spec, split, device=executor.device_type, slots=executor.slots)
     for begin in range(0, len(fresh), at_once):
-        for event in _train(spec, fresh[begin : begin + at_once], samples, split, files=files, executor=executor):
-            if isinstance(event, TrialFinished) and event.result is not None:
-                scores = scores_on_test(event.result, samples.y, samples.classes)
-                measured[event.trial.number] = event.trial, scores
-            yield event
+        batch = fresh[begin : begin + at_once]
+        with closing(_train(spec, batch, samples, split, files=files, executor=executor)) as events:
+            for event in events:
+                if isinstance(event, TrialFinished) and event.result is not None:
+                    scores = scores_on_test(event.result, samples.y, samples.classes)
+                    measured[event.trial.number] = event.trial, scores
+                yield event
     confirmed = _compare(spec, [measured[c.number] for c in candidates if c.number in measured], split)
     yield from confirmed
     return confirmed
@@ -84,7 +84,7 @@ def _train(
     *,
     files: StudyFiles,
     executor: Executor,
-) -> Iterator[Event]:
+) -> Generator[Event]:
     by_number = {trial.number: trial for trial in trials}
     for trial in trials:
         yield TrialStarted(trial)
@@ -117,17 +117,10 @@ def _compare(spec: SweepSpec, measured: Sequence[tuple[Trial, Scores]], split: S
     name = spec.metric.name
     base = next((scores for trial, scores in measured if trial.number == 0), None)
     others = [(trial, scores) for trial, scores in measured if trial.number != 0]
-    ratio = float(np.mean([len(fold.test) / len(fold.train) for fold in split.folds]))
-    comparisons = (
-        holm(
-            [
-                corrected_comparison((s.by_network[name] - base.by_network[name]).ravel(), test_to_train=ratio)
-                for _, s in others
-            ]
-        )
-        if base is not None
-        else [None] * len(others)
-    )
+    comparisons: Sequence[Comparison | None] = [None] * len(others)
+    if base is not None:
+        differences = [(scores.by_network[name] - base.by_network[name]).ravel() for _, scores in others]
+        comparisons = holm([corrected_comparison(d, test_to_train=split.test_to_train) for d in differences])
     rows = [Confirmed(t, s.estimate(name), c) for (t, s), c in zip(others, comparisons, strict=True)]
     rows += [Confirmed(trial, scores.estimate(name), None) for trial, scores in measured if trial.number == 0]
     sign = -1.0 if spec.metric.goal == "maximize" else 1.0

@@ -105,3 +105,7 @@ class StudyFiles:
         """What a trial printed in a process of its own; nothing otherwise."""
         log = self.root / stage / f"{number:05d}.log"
         return log.read_bytes() if log.exists() else b""
+
+    def gate(self, key: str) -> Path:
+        """Where the gate keeps how a configuration did; `key` identifies it and the splits."""
+        return self.root / "gate" / f"{key}.npz"

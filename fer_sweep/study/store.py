@@ -190,3 +190,13 @@ def stored_studies(home: Home) -> list[StoredStudy]:
         shown = tuple(row for row in rows if row.state != "skipped")
         found.append(StoredStudy(study.study_name, study.user_attrs.get("metric", "accuracy"), goal, shown))
     return found
+
+
+def stored_study(home: Home, name: str) -> StoredStudy:
+    """A study by its name. Raises StudyError, with the names that exist, if there is none."""
+    studies = stored_studies(home)
+    found = next((study for study in studies if study.name == name), None)
+    if found is None:
+        known = ", ".join(study.name for study in studies) or "none"
+        raise StudyError(f"no study is called {name!r} in {home.root}. Known studies: {known}.")
+    return found

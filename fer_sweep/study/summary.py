@@ -10,6 +10,7 @@ from fer_sweep.spec.models import MlpModel, SvmModel
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.events import Confirmed
 from fer_sweep.study.rows import TrialRow, ranked
+from fer_sweep.study.statistics import Comparison
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,10 @@ def answer(summary: Summary) -> str:
     best = others[0]
     comparison = best.comparison
     assert comparison is not None
-    better = comparison.low > 0 if summary.goal == "maximize" else comparison.high < 0
     worse = comparison.high < 0 if summary.goal == "maximize" else comparison.low > 0
     verdict = (
         "It beats the base."
-        if better and comparison.p_holm < 0.05
+        if beats_base(comparison, summary.goal)
         else "It is worse than the base: the search was misled by its own splits."
         if worse and comparison.p_holm < 0.05
         else "The difference lies within the noise: use the base, or measure with more repeats."
@@ -105,6 +105,12 @@ def answer(summary: Summary) -> str:
         f"[{100 * comparison.low:+.2f}, {100 * comparison.high:+.2f}], p = {comparison.p_holm:.2g} (corrected for "
         f"overlapping training sets and for {len(others)} {comparisons}, n = {comparison.n} folds). {verdict}"
     )
+
+
+def beats_base(comparison: Comparison, goal: str) -> bool:
+    """Whether a configuration is better than the base beyond the noise."""
+    better = comparison.low > 0 if goal == "maximize" else comparison.high < 0
+    return better and comparison.p_holm < 0.05
 
 
 def describe(assignments: Mapping[str, Scalar]) -> str:

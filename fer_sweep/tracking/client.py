@@ -13,6 +13,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
 
 import logging
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
@@ -66,6 +67,18 @@ def store_errors(uri: str, remedy: str) -> Iterator[None]:
                 f"the MLflow store {store} refuses: {reason} ({error.error_code}). {remedy}"
             ) from error
         raise TrackingError(f"the MLflow store {store} does not answer: {reason}. {remedy}") from error
+
+
+@contextmanager
+def global_uri(uri: str) -> Iterator[None]:
+    """A store as MLflow's global one, as long as the block lasts: a database store looks models:/ addresses up there,
+    whatever the client's own store is."""
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None  # type: ignore[no-untyped-call]
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None: as if it had never been set
 
 
 def experiment_id(client: MlflowClient, name: str, artifacts: Path | None) -> str:

@@ -3,7 +3,17 @@
 import pytest
 
 from fer_sweep.errors import SpecError
-from fer_sweep.spec import Difference, SweepSpec, TrialConfig, apply, differences, flatten, to_yaml, value_at
+from fer_sweep.spec import (
+    Difference,
+    SweepSpec,
+    TrialConfig,
+    apply,
+    differences,
+    flatten,
+    on_data_of,
+    to_yaml,
+    value_at,
+)
 from fer_sweep.spec.data import CsvData, SyntheticFeatures
 from fer_sweep.spec.models import SvmModel
 from fer_sweep.spec.removal import BdrRemoval, NoRemoval, OracleRemoval
@@ -136,3 +146,18 @@ def test_yaml_text_of_a_configuration_is_a_base() -> None:
 def test_a_sweep_needs_no_defaults_written_out() -> None:
     spec = SweepSpec(name="x", data=SyntheticFeatures(source="synthetic_features"), run_cap=1)
     assert load_text("", head="name: x\ndata: {source: synthetic_features}\n") == spec
+
+
+def test_a_configuration_moves_to_other_data_and_folds() -> None:
+    data = SyntheticFeatures(source="synthetic_features", samples=80, persons=8)
+    other = BASE.model_copy(update={"data": data, "protocol": BASE.protocol.model_copy(update={"folds": 4})})
+
+    moved = on_data_of(apply(BASE, {"train.epochs": 50}), other)
+
+    assert (moved.data, moved.protocol) == (data, other.protocol)
+    assert moved.train.epochs == 50
+    cnn = TrialConfig.model_validate(
+        {"data": {"source": "synthetic_faces"}, "model": {"kind": "cnn"}, "train": {"batch_size": 8}}
+    )
+    with pytest.raises(SpecError, match=r"model\.kind: cnn needs pictures"):
+        on_data_of(cnn, other)

@@ -3,6 +3,7 @@ the same data."""
 
 from fer_sweep.tracking.figures.confusion import confusion
 from fer_sweep.tracking.figures.curves import training_curves
+from fer_sweep.tracking.figures.evidence import evidence
 from fer_sweep.tracking.figures.losses import loss_histograms
 from fer_sweep.tracking.figures.pictures import activation_maps, grad_cam, removed_gallery
 from fer_sweep.tracking.figures.reliability import reliability
@@ -13,6 +14,7 @@ __all__ = [
     "activation_maps",
     "best_so_far",
     "confusion",
+    "evidence",
     "grad_cam",
     "importance",
     "loss_histograms",

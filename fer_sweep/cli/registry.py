@@ -1,0 +1,66 @@
+"""fer-sweep demote and history: the way back of an alias, and how it came to be where it is."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.table import Table
+
+from fer_sweep.cli import tables
+from fer_sweep.cli.console import out
+from fer_sweep.study.home import Home
+from fer_sweep.tracking.address import store_of
+from fer_sweep.tracking.client import open_client
+from fer_sweep.tracking.promotion import demote
+from fer_sweep.tracking.registry import Registry, Version, check_alias
+
+
+def demote_model(name: str, *, alias: str, reason: str, tracking_uri: str | None, home: Path, as_json: bool) -> None:
+    """Give an alias back to the version that had it before, and say so."""
+    check_alias(alias)
+    registry = Registry(open_client(store_of(tracking_uri, Home(home))), name)
+    move = demote(registry, alias, why=reason or "rolled back")
+    if as_json:
+        out.print_json(json.dumps({"model": name, **asdict(move)}))
+        return
+    after = next(version for version in registry.versions() if version.number == move.after)
+    out.print(f"{name}@{alias} is version {after.number} again ({after.origin}); it was version {move.before}.",
+              soft_wrap=True)  # fmt: skip
+
+
+def show_history(name: str, *, tracking_uri: str | None, home: Path, as_json: bool) -> None:
+    """The versions of a model and every move of its aliases. Raises StudyError for a model that does not exist."""
+    registry = Registry(open_client(store_of(tracking_uri, Home(home))), name)
+    registry.require()
+    versions, moves = registry.versions(), registry.moves()
+    if as_json:
+        content = {"versions": [asdict(v) for v in versions], "moves": [asdict(move) for move in moves]}
+        out.print_json(json.dumps({"model": name, **content}))
+        return
+    out.print(_table(versions))
+    for move in reversed(moves):
+        before = "nobody" if move.before is None else f"version {move.before}"
+        kind = f"forced by {move.user}" if move.forced else f"{move.kind}d by {move.user}"
+        out.print(f"{move.when}  {move.alias}: {before} -> version {move.after}, {kind}: {move.why}", soft_wrap=True)
+
+
+def _table(versions: Sequence[Version]) -> Table:
+    table = tables.empty_table()
+    table.add_column("version", justify="right", no_wrap=True)
+    for column in ("alias", "trial", "created (UTC)", "gate", "difference, points", "against"):
+        table.add_column(column, overflow="fold")
+    for version in reversed(versions):
+        tags, created = version.tags, datetime.fromtimestamp(version.created / 1000, UTC)
+        champion = tags.get("fer.gate.champion")
+        table.add_row(
+            str(version.number),
+            " ".join(version.aliases),
+            f"{tags['fer.study']}/{tags['fer.trial']}" if "fer.study" in tags else "?",
+            created.strftime("%Y-%m-%d %H:%M"),
+            tags.get("fer.gate", "not finished"),
+            tags.get("fer.gate.difference", ""),
+            "" if champion is None else f"version {champion}",
+        )
+    return table
