@@ -19,11 +19,56 @@ def sync(
     sync_studies(studies or [], tracking_uri=tracking_uri, home=home, as_json=as_json)
 
 
-def serve(
+def serve(  # noqa: PLR0917 (typer passes by name)
     home: HomeFolder = DEFAULT_HOME,
+    store_uri: Annotated[
+        str | None,
+        typer.Option(
+            "--store-uri",
+            "--backend-store-uri",
+            envvar="MLFLOW_BACKEND_STORE_URI",
+            help="Database of the store; default: SQLite in --home. Give a password by the variable.",
+        ),
+    ] = None,
+    artifacts: Annotated[
+        str | None,
+        typer.Option(
+            "--artifacts-destination",
+            envvar="MLFLOW_ARTIFACTS_DESTINATION",
+            help="Folder or bucket of the files; default: in --home.",
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 5000,
+    allowed_hosts: Annotated[
+        list[str] | None,
+        typer.Option("--allowed-host", metavar="NAME", help="Name that clients may call the server by. Repeatable."),
+    ] = None,
+    auth: Annotated[
+        bool | None,
+        typer.Option("--auth/--no-auth", show_default=False, help="Ask for passwords; the first one is generated."),
+    ] = None,
+    new_password: Annotated[
+        bool, typer.Option("--new-password", help="With --auth: generate a new password for the administrator.")
+    ] = False,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="Upgrade the schema of a database that is not SQLite (save it first).")
+    ] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64)] = 1,
 ) -> None:
-    """Open the local store in the MLflow UI: starts an MLflow server on 127.0.0.1 until Ctrl-C."""
-    from fer_sweep.cli.serve import serve_store
+    """Open a store in the MLflow UI: a guarded MLflow server, on this machine alone unless told otherwise."""
+    from fer_sweep.cli.serve import ServeOptions, serve_store
+    from fer_sweep.study.home import Home
 
-    serve_store(home, port)
+    options = ServeOptions(
+        store_uri=store_uri,
+        artifacts=artifacts,
+        host=host,
+        port=port,
+        allowed_hosts=tuple(allowed_hosts or ()),
+        workers=workers,
+        auth=auth,
+        new_password=new_password,
+        upgrade=upgrade,
+    )
+    serve_store(Home(home), options)

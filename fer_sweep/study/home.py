@@ -34,6 +34,15 @@ class Home:
         """Folder of what was computed from pictures."""
         return self.root / "cache"
 
+    @property
+    def auth(self) -> Path:
+        """Folder of users and keys of a server with passwords; for its owner's eyes only."""
+        return self.root / "auth"
+
+    def server_log(self, port: int) -> Path:
+        """What the MLflow server on a port has to say."""
+        return self.root / f"server-{port}.log"
+
     def study(self, name: str) -> "StudyFiles":
         return StudyFiles(self.root / "studies" / name)
 
