@@ -19,6 +19,27 @@ def sync(
     sync_studies(studies or [], tracking_uri=tracking_uri, home=home, as_json=as_json)
 
 
+def doctor(
+    mend: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired.")] = False,
+    anew: Annotated[
+        bool,
+        typer.Option("--rebuild", help="Make MLflow's missing runs anew from the searches' database and files."),
+    ] = False,
+    tracking_uri: TrackingUri = None,
+    home: HomeFolder = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what is wrong: databases, outboxes, runs left running, the server, disk space. Ends with 5 if problems
+    remain."""
+    from fer_sweep.cli.doctor import show_diagnosis
+    from fer_sweep.study.home import Home
+    from fer_sweep.tracking.address import store_of
+
+    place = Home(home)
+    code = show_diagnosis(place, store_of(tracking_uri, place), mend=mend, anew=anew, as_json=as_json)
+    raise typer.Exit(code)
+
+
 def serve(  # noqa: PLR0917 (typer passes by name)
     home: HomeFolder = DEFAULT_HOME,
     store_uri: Annotated[

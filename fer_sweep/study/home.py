@@ -85,6 +85,11 @@ class StudyFiles:
         return self.root / "outbox.jsonl"
 
     @property
+    def damaged_outbox(self) -> Path:
+        """An outbox that was replaced because something in it could not be read."""
+        return self.root / "outbox.damaged.jsonl"
+
+    @property
     def sent(self) -> Path:
         """How much of the outbox each MLflow store has."""
         return self.root / "sent.json"
