@@ -96,9 +96,12 @@ def _set_password(database: Path, password: str) -> None:
         warnings.simplefilter("ignore")  # MLflow's server is built on what its own libraries have given up
         from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
 
+        _store_password(SqlAlchemyStore(), database, password)
+
+
+def _store_password(store: Any, database: Path, password: str) -> None:
     if not database.exists():
         _write(database, "")
-    store: Any = SqlAlchemyStore()
     store.init_db(f"sqlite:///{database.absolute()}")
     if store.has_user(ADMIN):
         store.update_user(ADMIN, password=password)

@@ -84,13 +84,14 @@ def servers_here(port: int | None = None) -> Iterator[Finding]:
     """MLflow servers that run on this machine, as far as the system tells. port: of one that others have looked at."""
     for listener in listeners():
         if listener.is_mlflow:
-            yield from _exposed(listener, port)
-            yield from _runs_pickles(listener)
+            yield from exposed(listener, looked_at=port)
+            yield from loads_pickles(listener)
 
 
-def _exposed(listener: Listener, port: int | None) -> Iterator[Finding]:
+def exposed(listener: Listener, *, looked_at: int | None) -> Iterator[Finding]:
+    """Whether strangers get in. looked_at: a port that others have looked at."""
     address = f"http://127.0.0.1:{listener.port}"
-    if listener.address in ANYWHERE and listener.port != port and ask(address).verdict == "answers":
+    if listener.address in ANYWHERE and listener.port != looked_at and ask(address).verdict == "answers":
         yield Finding(
             "problem",
             address,
@@ -99,7 +100,8 @@ def _exposed(listener: Listener, port: int | None) -> Iterator[Finding]:
         )
 
 
-def _runs_pickles(listener: Listener) -> Iterator[Finding]:
+def loads_pickles(listener: Listener) -> Iterator[Finding]:
+    """Whether a server may run the code in a model, as far as its environment can be seen."""
     environment = environment_of(listener)
     if environment and environment.get(_SAFE, "true").lower() != "false":
         yield Finding(
