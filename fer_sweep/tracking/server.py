@@ -142,6 +142,10 @@ def server_environment(serving: Serving, ambient: Mapping[str, str]) -> dict[str
             f"{scheme}://{pattern}" for name in names for scheme in ("http", "https") for pattern in _with_ports(name)
         ),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        # the assistant in the UI would otherwise run commands as us, for everybody on this machine
+        "MLFLOW_ENABLE_ASSISTANT_SANDBOX": "true",
+        "MLFLOW_ENABLE_REMOTE_ASSISTANT": "false",
+        "MLFLOW_ENABLE_AI_GATEWAY": "false",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_ALLOW_MODEL_CODE_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",

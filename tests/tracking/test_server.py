@@ -161,6 +161,7 @@ def test_the_terminals_own_variables_do_not_weaken_the_server(tmp_path: Path) ->
     origins = environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"].split(",")
     assert {"http://box:*", "https://box", "https://proxy.example.org:8443"} <= set(origins)
     assert environment["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
+    assert environment["MLFLOW_ENABLE_ASSISTANT_SANDBOX"] == "true"
     assert serving.url == "http://127.0.0.1:1"
 
 
