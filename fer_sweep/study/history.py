@@ -40,7 +40,8 @@ def trials_of(facts: StudyFacts, store: StudyStore, files: StudyFiles) -> Iterat
             event = finished(frozen, facts.spec, facts.split.hash, files)
             assert frozen.datetime_start is not None
             assert frozen.datetime_complete is not None
-            yield Happened(round(1000 * frozen.datetime_start.timestamp()), TrialStarted(event.trial))
+            if event.reused_from is None:  # the others took a result without beginning
+                yield Happened(round(1000 * frozen.datetime_start.timestamp()), TrialStarted(event.trial))
             yield Happened(round(1000 * frozen.datetime_complete.timestamp()), event)
     for event in _confirmation(facts, store, files)[0]:
         # its file was written when it ended

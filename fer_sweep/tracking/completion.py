@@ -80,7 +80,9 @@ def _lacking(facts: StudyFacts, home: Home, state: OutboxState) -> list[Entry]:
     events: list[tuple[int, TrackedEvent]] = []
     for happened in trials_of(facts, store, files):
         key = (happened.event.trial.stage, happened.event.trial.number)
-        if key not in (known if isinstance(happened.event, TrialFinished) else known | begun):
+        # where nothing is damaged, a trial that ended without having begun never did begin
+        there = known if isinstance(happened.event, TrialFinished) else begun | (known if state.is_whole else set())
+        if key not in there:
             events.append((happened.at, happened.event))
     times = [*(at for at, _ in events), *(entry.at for entry in state.entries)]
     if not any(entry.kind == "opened" for entry in state.entries):

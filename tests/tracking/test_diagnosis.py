@@ -275,7 +275,7 @@ def test_space_on_the_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_what_crashes_left_behind_is_deleted_and_nothing_else(tmp_path: Path, own_temporary_folder: Path) -> None:
     home = Home(tmp_path)
-    checkpoints = home.study("x").checkpoints("search")
+    checkpoints = home.study("x").stage("search") / "checkpoints"
     old = [
         home.root / ".mlflow.db.tmp", home.study("x").root / ".sent.json.tmp", checkpoints / "00001.part",
         home.cache / "tmp1.part", checkpoints / "00002.pt",
