@@ -108,7 +108,7 @@ def test_an_orphan_is_found_and_closed_and_then_all_is_well(tracked: Home) -> No
     content = json.loads(done.stdout)
     assert content["healthy"]
     assert content["repairs"] == [
-        {"worked": True, "text": "study tiny: its outbox is complete and sent; 2 runs closed"}
+        {"worked": True, "text": "study tiny: its outbox is complete and sent; runs closed: 2"}
     ]
     assert parent_of(tracked).info.status == "KILLED"
     assert doctor(tracked).stdout.endswith("All is well.\n")
@@ -121,7 +121,7 @@ def test_a_run_left_running_in_mlflow_is_closed(tracked: Home) -> None:
     orphan = one(tracked, "study tiny")
 
     assert "1 run is RUNNING in MLflow, but nobody runs the study" in orphan.found
-    assert mend(tracked, orphan).endswith("1 runs closed")
+    assert mend(tracked, orphan).endswith("runs closed: 1")
     assert found(tracked, "study tiny", "problem") == []
 
 

@@ -53,7 +53,7 @@ def repair(what: Repair, home: Home, store: Store) -> str:
     match what:
         case EndStudy(study=name) | CompleteOutbox(study=name):
             closed = close_orphans(name, home, store)
-            return f"study {name}: its outbox is complete and sent" + (f"; {closed} runs closed" if closed else "")
+            return f"study {name}: its outbox is complete and sent" + (f"; runs closed: {closed}" if closed else "")
         case SendOutbox(study=name):
             files = home.study(name)
             with writer_lock(name, files, timeout=0.0):
