@@ -6,9 +6,11 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fer_sweep.cli import tables
-from fer_sweep.cli.console import counting, err, out
+from fer_sweep.cli.console import err, out
 from fer_sweep.data.cache import LIMIT, Cache
 from fer_sweep.data.contact_sheet import contact_sheet
 from fer_sweep.data.faces import find_faces
@@ -91,7 +93,7 @@ def _print_inspection(found: Inspection, config: FolderData | Fer2013Data) -> No
 def synthesize(config: SyntheticFaces, folder: Path, *, as_json: bool) -> None:
     """Write drawn faces into a new or empty folder. Raises DataError if it is neither, or cannot be written."""
     check_new_folder(folder)  # before all is drawn
-    with counting(err) as progress:
+    with _counting(err) as progress:
         pictures = list(progress.track(draw_faces(config), total=config.samples, description="drawing faces"))
         samples = drawn_samples(config, pictures)
         for _ in progress.track(writing_faces(samples, folder), total=len(samples), description="writing faces"):
@@ -103,6 +105,19 @@ def synthesize(config: SyntheticFaces, folder: Path, *, as_json: bool) -> None:
     out.print(f"{config.samples} faces of {config.persons} persons are in {folder}", soft_wrap=True)
     out.print(f"true and planted labels: {manifest}", soft_wrap=True)
     out.print(f"in a sweep file: data: {{source: folder, path: {json.dumps(str(folder))}}}", soft_wrap=True)
+
+
+def _counting(console: Console) -> Progress:
+    """Bars with counts and the time that is left, for work whose amount is known; nothing in a pipe."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 def show_cache(home: Path, *, clear: bool, as_json: bool) -> None:
