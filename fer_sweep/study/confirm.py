@@ -63,6 +63,24 @@ def confirm(
     return confirmed
 
 
+def confirmed_before(
+    spec: SweepSpec, samples: Samples, rows: Sequence[TrialRow], *, files: StudyFiles
+) -> tuple[list[TrialFinished], tuple[Confirmed, ...], set[int]]:
+    """What of the confirmation is on disk: its trials, how they compare, and the numbers of those that are not there
+    (not run yet, or failed). Trains nothing and needs no features."""
+    assert spec.confirm is not None
+    split = fresh_split(spec, samples)
+    trials = _candidates(spec, rows, split)
+    kept = [
+        (trial, load_result(files.result("confirm", trial.number), key=config_key(trial.config, split.hash)))
+        for trial in trials
+    ]
+    done = [(trial, result) for trial, result in kept if result is not None]
+    events = [TrialFinished(trial, confirmed_row(spec, trial, result, samples), result) for trial, result in done]
+    measured = [(trial, scores_on_test(result, samples.y, samples.classes)) for trial, result in done]
+    return events, _compare(spec, measured, split), {trial.number for trial, result in kept if result is None}
+
+
 def _candidates(spec: SweepSpec, rows: Sequence[TrialRow], split: Split) -> list[Trial]:
     assert spec.confirm is not None
     base = Trial("confirm", 0, spec.base, {}, split.hash)

@@ -34,6 +34,15 @@ class Home:
         """Folder of what was computed from pictures."""
         return self.root / "cache"
 
+    @property
+    def auth(self) -> Path:
+        """Folder of users and keys of a server with passwords; for its owner's eyes only."""
+        return self.root / "auth"
+
+    def server_log(self, port: int) -> Path:
+        """What the MLflow server on a port has to say."""
+        return self.root / f"server-{port}.log"
+
     def study(self, name: str) -> "StudyFiles":
         return StudyFiles(self.root / "studies" / name)
 
@@ -74,6 +83,11 @@ class StudyFiles:
     def outbox(self) -> Path:
         """Every event, on its way to MLflow."""
         return self.root / "outbox.jsonl"
+
+    @property
+    def damaged_outbox(self) -> Path:
+        """An outbox that was replaced because something in it could not be read."""
+        return self.root / "outbox.damaged.jsonl"
 
     @property
     def sent(self) -> Path:

@@ -58,6 +58,19 @@ def writer_lock(name: str, files: StudyFiles, *, timeout: float) -> Iterator[Non
         lock.release()
 
 
+def coordinator_of(files: StudyFiles) -> str | None:
+    """Who runs a study at this moment; None if nobody does."""
+    if not files.lock.exists():
+        return None
+    lock = FileLock(files.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return _holder(files)
+    lock.release()
+    return None
+
+
 def _holder(files: StudyFiles) -> str:
     try:
         holder = json.loads(files.holder.read_text())

@@ -35,6 +35,7 @@ from fer_sweep.study.journal import load_result, save_result
 from fer_sweep.study.keys import config_key, trial_seed
 from fer_sweep.study.proposals import Proposer
 from fer_sweep.study.pruning import PruningPlan, pruner_for, pruning_plan
+from fer_sweep.study.rows import TrialRow
 from fer_sweep.study.store import StudyStore
 from fer_sweep.training.metrics import objective_scores
 from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
@@ -102,20 +103,7 @@ class Search:
         return [self._proposal(trial.number, trial.user_attrs["assignments"]) for trial in running]
 
     def _why_stop(self) -> str | None:
-        every = self._store.rows()
-        rows = [row for row in every if row.state != "skipped"]
-        failed = [row for row in rows if row.state == "failed"]
-        skips = next((i for i, row in enumerate(reversed(every)) if row.state != "skipped"), len(every))
-        size, most_failed = search_size(self._spec), self._spec.budget.max_failed
-        if size is not None and len(rows) >= size:
-            return f"the search space is exhausted: all {size} configurations are done"
-        if self._spec.run_cap is not None and len(rows) >= self._spec.run_cap:
-            return f"run_cap: {self._spec.run_cap} trials"
-        if most_failed is not None and len(failed) >= most_failed:
-            return f"budget.max_failed: {len(failed)} trials failed, the last with: {failed[-1].note}"
-        if skips >= MOST_SKIPS:
-            return f"the search space is exhausted: {skips} proposals in a row were duplicates (duplicates: skip)"
-        return self._budget.exceeded()
+        return why_stop(self._spec, self._store.rows(), self._budget)
 
     def _ask(self) -> list[Proposal]:
         rows, cap = self._store.rows(), planned_trials(self._spec)
@@ -245,6 +233,23 @@ class Search:
         outcome = {"note": failure.message, "kind": failure.kind, "traceback": failure.traceback}
         self._store.tell(proposal.trial.number, outcome, state="failed")
         return TrialFinished(proposal.trial, self._store.row(proposal.trial.number), None, failure=failure)
+
+
+def why_stop(spec: SweepSpec, every: Sequence[TrialRow], budget: Budget) -> str | None:
+    """Which cap a search has reached, or None. every: all its rows."""
+    rows = [row for row in every if row.state != "skipped"]
+    failed = [row for row in rows if row.state == "failed"]
+    skips = next((i for i, row in enumerate(reversed(every)) if row.state != "skipped"), len(every))
+    size, most_failed = search_size(spec), spec.budget.max_failed
+    if size is not None and len(rows) >= size:
+        return f"the search space is exhausted: all {size} configurations are done"
+    if spec.run_cap is not None and len(rows) >= spec.run_cap:
+        return f"run_cap: {spec.run_cap} trials"
+    if most_failed is not None and len(failed) >= most_failed:
+        return f"budget.max_failed: {len(failed)} trials failed, the last with: {failed[-1].note}"
+    if skips >= MOST_SKIPS:
+        return f"the search space is exhausted: {skips} proposals in a row were duplicates (duplicates: skip)"
+    return budget.exceeded()
 
 
 def trials_at_once(spec: SweepSpec, split: Split, *, device: Literal["cpu", "cuda"], slots: int) -> int:

@@ -30,7 +30,14 @@ _STATES: dict[TrialState, State] = {
 def open_storage(home: Home) -> RDBStorage:
     """The database of all studies of a project, created on first use."""
     home.root.mkdir(parents=True, exist_ok=True)
-    return RDBStorage(home.optuna_url, engine_kwargs={"connect_args": {"timeout": 60}})
+    try:
+        return RDBStorage(home.optuna_url, engine_kwargs={"connect_args": {"timeout": 60}})
+    except RuntimeError as error:  # Optuna's word for a schema that is not its own
+        raise StudyError(
+            f"{home.optuna_file} was made by another version of Optuna than the installed {optuna.__version__}. "
+            "If that was an older one, fer-sweep doctor --repair upgrades the database after a copy; if it was a newer "
+            "one, install it (pip install -U optuna)."
+        ) from error
 
 
 class StudyStore:
@@ -176,6 +183,13 @@ class StoredStudy:
     @property
     def base(self) -> TrialRow | None:
         return next((row for row in self.rows if row.is_base), None)
+
+
+def study_names(home: Home) -> list[str]:
+    """Names of all studies that the database has, sorted; none if there is no database."""
+    if not home.optuna_file.exists():
+        return []
+    return sorted(study.study_name for study in open_storage(home).get_all_studies())
 
 
 def stored_studies(home: Home) -> list[StoredStudy]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fer_sweep.data import Samples, Split
-from fer_sweep.data.pictures import Pictures
 from fer_sweep.spec import SweepSpec
+from fer_sweep.spec.data import Fer2013Data, FolderData, SyntheticFaces
 from fer_sweep.spec.models import MlpModel, SvmModel
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.events import Confirmed
@@ -66,7 +66,8 @@ def labels(spec: SweepSpec, samples: Samples, split: Split) -> tuple[str, ...]:
         said.append("selected on the reported folds: search scores are optimistic, believe the confirmation")
     if spec.train.normalize == "all":
         said.append("normalized with all samples: the test part leaks into training")
-    projects = isinstance(samples.x, Pictures) and isinstance(spec.model, MlpModel | SvmModel)
+    of_pictures = isinstance(spec.data, FolderData | Fer2013Data | SyntheticFaces)
+    projects = of_pictures and isinstance(spec.model, MlpModel | SvmModel)
     if projects and spec.features.fit_on == "all" and spec.features.components != "all":
         said.append("principal components fitted on all samples: the test part leaks into training")
     return (*said, *samples.warnings)

@@ -12,6 +12,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # whoever writes 
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
 
 import logging
+from urllib.parse import urlsplit
 
 import mlflow
 from mlflow import MlflowClient
@@ -21,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fer_sweep.errors import TrackingError, TrackingRefused
 from fer_sweep.tracking.address import Store, without_passwords
+from fer_sweep.tracking.probe import own_credentials
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -35,11 +37,10 @@ _REFUSALS = {
     "BAD_REQUEST",
     "INVALID_PARAMETER_VALUE",
     "INVALID_STATE",
-    "PERMISSION_DENIED",
     "RESOURCE_ALREADY_EXISTS",
     "RESOURCE_DOES_NOT_EXIST",
-    "UNAUTHENTICATED",
 }
+_NOT_LET_IN = {"CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED", "UNAUTHENTICATED"}
 
 
 def open_client(store: Store) -> MlflowClient:
@@ -62,6 +63,9 @@ def store_errors(uri: str, remedy: str) -> Iterator[None]:
         lines = [line for line in str(error).strip().splitlines() if not line.startswith(_SQLALCHEMY_ASIDE)]
         reason = without_passwords(lines[0] if lines else type(error).__name__)[:300]
         store = without_passwords(uri)
+        if isinstance(error, MlflowException) and error.error_code in _NOT_LET_IN:
+            # no refusal of what was sent: once this is put right, the same can be sent again
+            raise TrackingError(_not_let_in(store, reason)) from error
         if isinstance(error, MlflowException) and error.error_code in _REFUSALS:
             raise TrackingRefused(
                 f"the MLflow store {store} refuses: {reason} ({error.error_code}). {remedy}"
@@ -79,6 +83,33 @@ def global_uri(uri: str) -> Iterator[None]:
         yield
     finally:
         mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None: as if it had never been set
+
+
+def _not_let_in(store: str, reason: str) -> str:
+    """Why a server lets nobody in, and who can change that."""
+    credentials = own_credentials()
+    if "Invalid Host header" in reason:
+        host = urlsplit(store).hostname
+        return (
+            f"the MLflow server {store} does not know itself by the name {host} (403, Invalid Host header). Start it "
+            f"with fer-sweep serve --allowed-host {host} (mlflow server: --allowed-hosts '{host},{host}:*'), or call "
+            "it by a name that it knows."
+        )
+    if "403" in reason:
+        who = "you" if credentials is None else f"user {credentials[0]!r}"
+        return (
+            f"the MLflow server {store} does not allow {who} to do this (403): {reason}. Ask its administrator for the "
+            "permission, or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of a user who may."
+        )
+    if credentials is None:
+        return (
+            f"the MLflow server {store} asks for a user and a password (401). Set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD."
+        )
+    return (
+        f"the MLflow server {store} does not accept user {credentials[0]!r} with this password (401). Correct "
+        "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+    )
 
 
 def experiment_id(client: MlflowClient, name: str, artifacts: Path | None) -> str:

@@ -211,6 +211,12 @@ def sent_to(files: StudyFiles, store: Store) -> int:
     return _sent(files).get(store.name, 0)
 
 
+def forget(files: StudyFiles, store: Store) -> None:
+    """Let everything be looked at again, as if the store had been given nothing."""
+    kept = {name: end for name, end in _sent(files).items() if name != store.name}
+    write_atomically(files.sent, json.dumps(kept).encode())
+
+
 def unsent(files: StudyFiles, store: Store) -> int:
     """How many entries of the outbox the store has not been given."""
     return sum(1 for _ in read_outbox(files.outbox, sent_to(files, store)))

@@ -51,8 +51,7 @@ class Outbox:
 
     def append(self, entry: Entry, *, durable: bool) -> None:
         """Add an entry; `durable` waits until it would survive a crash of the machine."""
-        text = json.dumps({"at": entry.at, "kind": entry.kind, **entry.body}, ensure_ascii=False).encode()
-        line = b"%08x %b\n" % (zlib.crc32(text), text)
+        line = encode(entry)
         try:
             if os.pwrite(self._file, line, self._end) < len(line):
                 raise OSError("the disk took only a part of a line")
@@ -73,6 +72,12 @@ class Outbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._file)
+
+
+def encode(entry: Entry) -> bytes:
+    """An entry as a line."""
+    text = json.dumps({"at": entry.at, "kind": entry.kind, **entry.body}, ensure_ascii=False).encode()
+    return b"%08x %b\n" % (zlib.crc32(text), text)
 
 
 def read_outbox(path: Path, start: int = 0) -> Iterator[Line]:

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import re
 import shutil
 import signal
@@ -9,14 +11,17 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.error import HTTPError
 
 import psutil
 import pytest
 
+from fer_sweep.cli.serve import ServeOptions, serve_store
 from fer_sweep.errors import TrackingError
 from fer_sweep.study.home import Home
 from fer_sweep.study.study import open_study
-from fer_sweep.tracking.server import running_server
+from fer_sweep.tracking import server
+from fer_sweep.tracking.server import Serving, require_guard, require_port, running_server, server_environment
 from tests.cli.commands import Started, start
 from tests.tracking.studies import finish, follow, new_home, parent_of, tiny, tracker_of
 from tests.tracking.test_client import free_port
@@ -52,6 +57,14 @@ def served(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
     finally:
         with suppress(ProcessLookupError):
             command.end(signal.SIGTERM)
+
+
+def serving_of(uri: str, folder: Path, *, port: int = 1, allowed_hosts: tuple[str, ...] = ()) -> Serving:
+    return Serving(uri, folder.as_uri(), "127.0.0.1", port, allowed_hosts, 1, None, folder / "server.log")
+
+
+def options(*, port: int, store_uri: str | None = None, upgrade: bool = False) -> ServeOptions:
+    return ServeOptions(store_uri, None, "127.0.0.1", port, (), 1, None, new_password=False, upgrade=upgrade)
 
 
 def test_the_server_is_up_within_a_minute_with_two_processes(served: tuple[Started, str]) -> None:
@@ -91,28 +104,105 @@ def test_the_page_of_the_study_opens_in_a_browser(served: tuple[Started, str], t
     assert "Is it tracked?" in done.stdout
 
 
-def test_a_port_in_use_is_refused(served: tuple[Started, str], home: Home) -> None:
+def test_a_port_in_use_is_refused(served: tuple[Started, str]) -> None:
     port = int(served[1].rpartition(":")[2])
 
-    with (
-        pytest.raises(TrackingError, match=rf"port {port} on 127.0.0.1 is in use\. .*--port"),
-        running_server(home, port),
-    ):
-        pass
+    with pytest.raises(TrackingError, match=rf"port {port} on 127.0.0.1 is in use by process \d+ \(an MLflow server\)"):
+        require_port("127.0.0.1", port)
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(TrackingError, match=r"--host 203\.0\.113\.7 is no address of this machine \(.*0\.0\.0\.0"):
+        require_port("203.0.113.7", free_port())
+
+
+def test_a_reserved_port_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_socket: socket.socket, _address: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(socket.socket, "bind", forbidden)
+
+    with pytest.raises(TrackingError, match=r"port 80 is reserved for the system. Choose one from 1024 on with --port"):
+        require_port("127.0.0.1", 80)
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "auth", "why"),
+    [
+        ("127.0.0.1", ("*",), None, r"--allowed-host '\*' would let any web page .* Name the hosts"),
+        ("0.0.0.0", (), True, r"listens on every address .* Name each: --allowed-host "),
+        ("::", (), False, r"listens on every address .* Name each: --allowed-host "),
+        ("0.0.0.0", ("box",), None, r"everybody who can reach this machine .* Add --auth, or, .* --no-auth"),
+        ("192.0.2.1", (), None, r"everybody who can reach this machine .* Add --auth, or, .* --no-auth"),
+    ],
+)
+def test_nobody_is_let_in_by_accident(host: str, allowed: tuple[str, ...], auth: bool | None, why: str) -> None:
+    with pytest.raises(TrackingError, match=why):
+        require_guard(host, allowed, auth=auth)
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "auth"),
+    [("127.0.0.1", (), None), ("::1", (), False), ("0.0.0.0", ("box",), True), ("192.0.2.1", (), False)],
+)
+def test_who_is_let_in_on_purpose_is_let_in(host: str, allowed: tuple[str, ...], auth: bool | None) -> None:
+    require_guard(host, allowed, auth=auth)
+
+
+def test_the_terminals_own_variables_do_not_weaken_the_server(tmp_path: Path) -> None:
+    serving = serving_of(f"sqlite:///{tmp_path}/x.db", tmp_path, allowed_hosts=("box", "proxy.example.org:8443"))
+    ambient = {"MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true", "MLFLOW_TRACKING_PASSWORD": "x", "HOME": "/home/me"}
+
+    environment = server_environment(serving, ambient)
+
+    assert environment.keys() & ambient.keys() == {"HOME"}
+    hosts = "localhost,localhost:*,127.0.0.1,127.0.0.1:*,[::1],[[]::1]:*,box,box:*,proxy.example.org:8443"
+    assert environment["MLFLOW_SERVER_ALLOWED_HOSTS"] == hosts
+    origins = environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"].split(",")
+    assert {"http://box:*", "https://box", "https://proxy.example.org:8443"} <= set(origins)
+    assert environment["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
+    assert environment["MLFLOW_ENABLE_ASSISTANT_SANDBOX"] == "true"
+    assert serving.url == "http://127.0.0.1:1"
+
+
+def test_no_address_of_a_database_is_among_the_arguments(served: tuple[Started, str]) -> None:
+    processes = psutil.Process(served[0].process.pid).children(recursive=True)
+
+    arguments = " ".join(argument for process in processes for argument in process.cmdline())
+
+    assert "sqlite:" not in arguments
+    assert any("sqlite:" in process.environ()["MLFLOW_BACKEND_STORE_URI"] for process in processes)
+
+
+def test_a_foreign_host_name_is_refused(served: tuple[Started, str]) -> None:
+    request = urllib.request.Request(f"{served[1]}/api/2.0/mlflow/experiments/search?max_results=1")
+    request.add_header("Host", "evil.example.org")
+
+    with pytest.raises(HTTPError, match="403") as refused:
+        urllib.request.urlopen(request, timeout=20)
+    refused.value.close()
 
 
 def test_a_home_without_a_store_cannot_be_served(tmp_path: Path) -> None:
-    nothing = r"there is no MLflow store in .* yet\. Run a sweep first"
-    with pytest.raises(TrackingError, match=nothing), running_server(Home(tmp_path), 1):
+    with pytest.raises(TrackingError, match=r"there is no MLflow store in .* yet\. Run a sweep first"):
+        serve_store(Home(tmp_path), options(port=free_port()))
+
+
+def test_a_server_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_text("this is no database" * 100)
+    serving = serving_of(f"sqlite:///{tmp_path}/x.db", tmp_path, port=free_port())
+
+    failed = r"(?s)ended with exit code \d+ before it was up. Its last words:.*file is not a database"
+    with pytest.raises(TrackingError, match=failed), running_server(serving):
         pass
 
 
-def test_a_server_that_ends_at_once_is_reported(tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    home.mlflow_file.write_text("this is no database" * 100)
+def test_a_server_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "STARTUP_SECONDS", 1.0)
+    serving = serving_of(f"sqlite:///{tmp_path}/x.db", tmp_path, port=free_port())
 
-    failed = r"did not come up within 60 s; what it printed above says why"
-    with pytest.raises(TrackingError, match=failed), running_server(home, free_port()):
+    failed = r"did not come up within 1 s \(.*refused\)\. Its last words:"
+    with pytest.raises(TrackingError, match=failed), running_server(serving):
         pass
 
 
@@ -122,7 +212,7 @@ def test_a_server_that_dies_later_is_reported(home: Home, tmp_path: Path) -> Non
     psutil.Process(command.process.pid).children()[0].kill()
 
     assert command.process.wait(timeout=30) == 4
-    assert "error: the MLflow server ended by itself with exit code -9" in command.stderr
+    assert "error: the MLflow server ended by itself with exit code -9. Its last words:" in command.stderr
 
 
 def test_ctrl_c_ends_the_server_and_its_worker(served: tuple[Started, str]) -> None:

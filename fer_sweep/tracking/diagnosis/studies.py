@@ -1,0 +1,127 @@
+"""Studies: does each one's database, outbox and MLflow tell the same, and is nobody left running?"""
+
+from collections.abc import Iterator
+
+from mlflow import MlflowClient
+
+from fer_sweep.errors import StudyError, TrackingError
+from fer_sweep.study.facts import StudyFacts, load_facts
+from fer_sweep.study.home import Home
+from fer_sweep.study.lock import coordinator_of
+from fer_sweep.study.store import StoredStudy
+from fer_sweep.tracking.address import Store
+from fer_sweep.tracking.client import store_errors
+from fer_sweep.tracking.completion import OutboxState, outbox_state
+from fer_sweep.tracking.delivery import unsent
+from fer_sweep.tracking.diagnosis.findings import CompleteOutbox, EndStudy, Finding, SendOutbox
+from fer_sweep.tracking.rebuild import finished_trials, running
+
+_REBUILD = "fer-sweep doctor --rebuild makes it anew from the database and the results on disk."
+
+
+def study(
+    name: str, stored: StoredStudy | None, home: Home, store: Store, client: MlflowClient | None
+) -> Iterator[Finding]:
+    """One study. stored: what Optuna's database has of it, None if nothing; client: None if the store is out of
+    reach."""
+    subject = f"study {name}"
+    holder = coordinator_of(home.study(name))
+    if holder is not None:
+        yield Finding("ok", subject, f"is being run by {holder}")
+        return
+    try:
+        facts = load_facts(name, home.study(name))
+    except StudyError as error:
+        yield Finding("problem", subject, str(error))
+        return
+    state = outbox_state(home, name)
+    found = [
+        *_search(subject, stored),
+        *_outbox(subject, name, state, stored),
+        *_waiting(subject, name, home, store),
+    ]
+    if client is not None:
+        found += _runs(subject, facts, state, client, waiting=bool(found and isinstance(found[-1].repair, SendOutbox)))
+    yield from found
+    if all(finding.level == "ok" for finding in found):
+        where = "" if client is None else f", all of them in {store.name}"
+        yield Finding("ok", subject, f"{len(state.finished)} finished trials{where}")
+
+
+def _search(subject: str, stored: StoredStudy | None) -> Iterator[Finding]:
+    if stored is None:
+        yield Finding(
+            "problem",
+            subject,
+            "is not in Optuna's database",
+            "Restore a backup of optuna.db; without it, it cannot go on.",
+        )
+        return
+    left = sum(row.state == "running" for row in stored.rows)
+    if left:
+        what = "1 trial is" if left == 1 else f"{left} trials are"
+        yield Finding(
+            "note",
+            subject,
+            f"{what} RUNNING in Optuna's database, but nobody runs the study",
+            "Run its sweep file again: it goes on with them, under their numbers.",
+        )
+
+
+def _outbox(subject: str, name: str, state: OutboxState, stored: StoredStudy | None) -> Iterator[Finding]:
+    if not state.exists:
+        yield Finding("problem", subject, "its outbox is gone", _REBUILD, CompleteOutbox(name))
+        return
+    if not state.is_whole:
+        found = f"its outbox has {state.damaged} damaged entries and {state.torn} bytes of a torn one"
+        yield Finding("problem", subject, found, _REBUILD, CompleteOutbox(name))
+        return
+    ended = [] if stored is None else [r.number for r in stored.rows if r.state in ("complete", "pruned", "failed")]
+    lacking = [number for number in ended if ("search", number) not in state.finished]
+    if lacking:
+        numbers = ", ".join(map(str, lacking[:10]))
+        found = f"its outbox lacks the finished trials {numbers}"
+        yield Finding("problem", subject, found, _REBUILD, CompleteOutbox(name))
+    elif not state.is_ended:
+        yield Finding(
+            "problem",
+            subject,
+            "its coordinator died without saying how it ended, so MLflow shows it as running",
+            "Run its sweep file again, which goes on; or fer-sweep doctor --repair ends it as Ctrl-C would have.",
+            EndStudy(name),
+        )
+
+
+def _waiting(subject: str, name: str, home: Home, store: Store) -> Iterator[Finding]:
+    left = unsent(home.study(name), store)
+    if left:
+        entries = "1 entry waits" if left == 1 else f"{left} entries wait"
+        remedy = f"fer-sweep sync {name} (or fer-sweep doctor --repair) sends them."
+        yield Finding("problem", subject, f"{entries} in its outbox for {store.name}", remedy, SendOutbox(name))
+
+
+def _runs(
+    subject: str, facts: StudyFacts, state: OutboxState, client: MlflowClient, *, waiting: bool
+) -> Iterator[Finding]:
+    """What MLflow has of a study whose outbox it was given."""
+    if waiting or not state.is_whole:
+        return  # said already
+    try:
+        with store_errors(client.tracking_uri, "fer-sweep doctor looks again."):
+            known, open_runs = finished_trials(client, facts), running(client, facts)
+    except TrackingError as error:
+        yield Finding("problem", subject, str(error))
+        return
+    missing = len(state.finished - known)
+    if missing:
+        runs = "1 run is" if missing == 1 else f"{missing} runs are"
+        yield Finding("problem", subject, f"{runs} missing in MLflow", "fer-sweep doctor --rebuild makes them anew.")
+    if open_runs and state.is_ended:
+        runs = "1 run is" if len(open_runs) == 1 else f"{len(open_runs)} runs are"
+        yield Finding(
+            "problem",
+            subject,
+            f"{runs} RUNNING in MLflow, but nobody runs the study",
+            "fer-sweep doctor --repair gives them the status of an interruption.",
+            EndStudy(facts.name),
+        )
