@@ -1,7 +1,7 @@
 """fer-sweep: the command line and its verbs.
 
-Exit codes: 0 done, 2 bad input, 3 finished without a valid trial, 4 tracking store unreachable, 5 the gate refused, or
-doctor found problems that remain, 130 interrupted (the same command resumes).
+Exit codes: 0 done, 2 bad input, 3 finished without a valid trial, 4 tracking store unreachable, 5 promotion refused by
+the gate, 6 doctor found problems that remain, 130 interrupted (the same command resumes).
 """
 
 import signal
@@ -19,7 +19,8 @@ app = typer.Typer(
     name="fer-sweep",
     help="Sweeps for facial expression recognition: Optuna searches, MLflow remembers, the answer is honest.",
     epilog="Exit codes: 0 done, 2 bad input, 3 finished without a valid trial, 4 tracking store unreachable, "
-    "5 the gate refused, or doctor found problems that remain, 130 interrupted (the same command resumes).",
+    "5 promotion refused by the gate, 6 doctor found problems that remain, "
+    "130 interrupted (the same command resumes).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -15,7 +15,7 @@ from fer_sweep.tracking.diagnosis.examination import examine, repair
 from fer_sweep.tracking.diagnosis.findings import Finding
 from fer_sweep.tracking.rebuild import Rebuilt, rebuild
 
-PROBLEMS_REMAIN = 5
+PROBLEMS_REMAIN = 6
 _STYLE = {"ok": "green", "note": "yellow", "problem": "bold red"}
 
 

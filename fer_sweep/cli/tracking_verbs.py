@@ -29,7 +29,7 @@ def doctor(
     home: HomeFolder = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
-    """Look for what is wrong: databases, outboxes, runs left running, the server, disk space. Ends with 5 if problems
+    """Look for what is wrong: databases, outboxes, runs left running, the server, disk space. Ends with 6 if problems
     remain."""
     from fer_sweep.cli.doctor import show_diagnosis
     from fer_sweep.study.home import Home

@@ -143,7 +143,8 @@ def _pages(client: MlflowClient, experiment: str, name: str, view: int) -> Itera
         page = client.search_runs(
             [experiment], filter_string=f"tags.`fer.study` = '{name}'", run_view_type=view, page_token=token
         )
-        yield from page
+        # the runs of promoted models carry the study's name too
+        yield from (run for run in page if run.data.tags.get("fer.role") in ("study", "trial"))
         token = page.token
         if not token:
             return

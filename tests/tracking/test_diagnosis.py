@@ -99,7 +99,7 @@ def test_an_orphan_is_found_and_closed_and_then_all_is_well(tracked: Home) -> No
     assert "1 trial is RUNNING in Optuna's database" in running.found
     assert "Run its sweep file again" in running.remedy
     told = doctor(tracked)
-    assert told.exit_code == 5
+    assert told.exit_code == 6
     assert "1 problem; fer-sweep doctor --repair mends 1 of them." in told.stdout
 
     done = doctor(tracked, "--repair", "--json")
@@ -191,12 +191,12 @@ def test_a_study_without_its_facts_or_its_searches_is_told(tracked: Home, tmp_pa
     assert not home.optuna_file.exists()
 
 
-def test_a_repair_that_fails_is_told_and_ends_with_5(tracked: Home, tmp_path: Path) -> None:
+def test_a_repair_that_fails_is_told_and_ends_with_6(tracked: Home, tmp_path: Path) -> None:
     home = copy_of(tracked, tmp_path)
 
     done = doctor(home, "--repair", "--tracking-uri", f"http://127.0.0.1:{free_port()}")
 
-    assert done.exit_code == 5
+    assert done.exit_code == 6
     assert "failed   the MLflow store http://127.0.0.1:" in done.stdout
 
 
