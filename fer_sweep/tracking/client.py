@@ -18,7 +18,8 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import NullPool, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from fer_sweep.errors import TrackingError, TrackingRefused
 from fer_sweep.tracking.address import Store, without_passwords
@@ -48,9 +49,22 @@ def open_client(store: Store) -> MlflowClient:
     if store.artifacts is not None:
         store.artifacts.mkdir(parents=True, exist_ok=True)
     with store_errors(store.uri, _START_IT):
+        if not store.uri.startswith(("http://", "https://")):
+            _connect(store.uri)
         client = MlflowClient(tracking_uri=store.uri)
         client.search_experiments(max_results=1)
     return client
+
+
+def _connect(uri: str) -> None:
+    """Raises at once what is wrong with a database, with which MLflow tries for 100 seconds before it says so."""
+    try:
+        address = make_url(uri)
+    except ArgumentError:
+        return  # no database; MLflow knows more kinds of stores, or says what it knows
+    engine = create_engine(address, poolclass=NullPool)
+    with engine.connect():
+        pass
 
 
 @contextmanager
