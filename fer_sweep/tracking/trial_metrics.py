@@ -32,6 +32,8 @@ def report_metrics(report: EpochReport, *, start_ms: int, ms_per_epoch: float) -
         "train_loss": report.train_loss,
         "loss_variance": report.loss_variance,
         "active_samples": report.active_samples,
+        "train_accuracy": report.train_accuracy,
+        "test_loss": report.test_loss,
         "test_accuracy": report.test.accuracy,
     }
     if report.validation is not None:
