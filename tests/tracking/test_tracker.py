@@ -104,13 +104,14 @@ def test_series_over_epochs_equal_the_reports(tracked: Tracked) -> None:
         assert {point.step: point.value for point in history} == {e: r.train_loss for e, r in reports.items()}
         assert 100 < len(history) <= 320
         assert sorted(history, key=lambda p: p.step) == sorted(history, key=lambda p: p.timestamp)
-        for name, value in (
-            ("test_accuracy", lambda r: r.test.accuracy),
-            ("train_accuracy", lambda r: r.train_accuracy),
-            ("test_loss", lambda r: r.test_loss),
-        ):
+        expected = {
+            "test_accuracy": {e: r.test.accuracy for e, r in reports.items()},
+            "train_accuracy": {e: r.train_accuracy for e, r in reports.items()},
+            "test_loss": {e: r.test_loss for e, r in reports.items()},
+        }
+        for name, values in expected.items():
             points = client.get_metric_history(run.info.run_id, f"epoch/{name}")
-            assert {point.step: point.value for point in points} == {e: value(r) for e, r in reports.items()}
+            assert {point.step: point.value for point in points} == values
 
 
 def test_final_metrics_equal_the_metrics_module(tracked: Tracked) -> None:
