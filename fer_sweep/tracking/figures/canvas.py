@@ -78,12 +78,11 @@ def shortened(text: str, width: float, size: float) -> str:
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG."""
-    pixels = io.BytesIO()
     canvas = FigureCanvasAgg(figure)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box in the picture says as much
-        figure.savefig(pixels, format="rgba")
-    image = Image.frombytes("RGBA", canvas.get_width_height(), pixels.getvalue()).convert("RGB")
+        canvas.draw()  # not savefig, which draws everything twice
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     buffer = io.BytesIO()
     image.save(buffer, format="png")  # in all its colours: a palette shows as bands in faces and heat maps
     return buffer.getvalue()
