@@ -81,8 +81,8 @@ def png(figure: Figure) -> bytes:
     canvas = FigureCanvasAgg(figure)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box in the picture says as much
-        canvas.draw()  # not savefig, which draws everything twice
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+        canvas.draw()  # type: ignore[no-untyped-call]  # not savefig, which draws everything twice
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])  # type: ignore[no-untyped-call]
     buffer = io.BytesIO()
     image.save(buffer, format="png")  # in all its colours: a palette shows as bands in faces and heat maps
     return buffer.getvalue()
