@@ -2,23 +2,27 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from fer_sweep.spec import to_yaml
 from fer_sweep.study.facts import StudyFacts
+from fer_sweep.study.home import StudyFiles
 from fer_sweep.study.rows import ranked
 from fer_sweep.study.statistics import interval_over_repeats
 from fer_sweep.study.summary import Summary, answer
 from fer_sweep.tracking import figures
+from fer_sweep.tracking.compared_trials import compared_trials
 from fer_sweep.tracking.parallel_coordinates import parallel_coordinates
 from fer_sweep.tracking.scales import label_of
 from fer_sweep.tracking.study_page import ended_by
 
 
-def write_study_artifacts(folder: Path, summary: Summary, importances: Mapping[str, float], study: StudyFacts) -> None:
-    """Write a study's artifacts into a folder."""
+def write_study_artifacts(
+    folder: Path, summary: Summary, importances: Mapping[str, float], study: StudyFacts, files: StudyFiles
+) -> None:
+    """Write a study's artifacts into a folder. files: where the results of its trials are."""
     _write(folder / "sweep.yaml", to_yaml(study.spec))
     _write(folder / "answer.txt", "\n".join([answer(summary), *summary.labels, ended_by(summary)]) + "\n")
     _write(folder / "split.json", json.dumps(_split(study)))
@@ -32,9 +36,18 @@ def write_study_artifacts(folder: Path, summary: Summary, importances: Mapping[s
         _write(folder / "parallel_coordinates.html", parallel_coordinates(summary.rows, metric=metric, goal=goal))
         if study.spec.parameters:
             (folder / "slices.png").write_bytes(figures.slices(summary.rows, metric=metric))
+        compared = compared_trials(summary, study, files)
+        if compared:
+            picture = figures.loss_comparison(compared, title=f"How the losses of {_counted(compared, summary)} spread")
+            (folder / "loss_histograms_by_trial.png").write_bytes(picture)
     if importances:
         (folder / "importance.png").write_bytes(figures.importance(importances))
         _write(folder / "importance.json", json.dumps(dict(importances)))
+
+
+def _counted(shown: Sequence[object], summary: Summary) -> str:
+    trials = "1 trial" if len(summary.rows) == 1 else f"{len(summary.rows)} trials"
+    return trials if len(shown) == len(summary.rows) else f"{len(shown)} of {trials}"
 
 
 def _write(path: Path, text: str) -> None:

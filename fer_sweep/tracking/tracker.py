@@ -140,7 +140,7 @@ class Tracker:
                 self._client.set_terminated(run.id, status="KILLED", end_time=at)
                 self._runs[key] = replace(run, status="KILLED")
         with log_folder(self._client, parent.id) as folder:
-            write_study_artifacts(folder, event.summary, event.importances, self._facts)
+            write_study_artifacts(folder, event.summary, event.importances, self._facts, self._files)
         tags = [RunTag("mlflow.note.content", study_note(event.summary, self._facts.spec.description))]
         metrics = study_metrics(event.summary, start_ms=parent.start_ms)
         self._client.log_batch(parent.id, metrics=metrics, tags=tags)

@@ -9,6 +9,7 @@ from fer_sweep.spec.models import SvmModel
 from fer_sweep.spec.removal import NoRemoval
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.statistics import interval_over_repeats
+from fer_sweep.training.bimodality import bimodality_over_epochs
 from fer_sweep.training.calibration import calibration_on_test
 from fer_sweep.training.metrics import METRICS, Estimate, Scores, scores_on_test, scores_on_validation
 from fer_sweep.training.records import EpochReport, TrialResult
@@ -18,11 +19,15 @@ from fer_sweep.training.removal_metrics import removal_quality, removals_by_clas
 def epoch_metrics(result: TrialResult, *, start_ms: int, ms_per_epoch: float) -> list[Metric]:
     """Series over epochs, mean over networks, at the reported epochs (about 200; the UI draws at most 320). The full
     resolution is in the artifact history.npz."""
-    return [
-        metric
-        for report in result.reports
-        for metric in report_metrics(report, start_ms=start_ms, ms_per_epoch=ms_per_epoch)
-    ]
+    epochs, index = bimodality_over_epochs(result.networks)
+    bimodal = dict(zip(epochs.tolist(), index.mean(axis=0).tolist(), strict=True)) if len(epochs) else {}
+    metrics = []
+    for report in result.reports:
+        metrics += report_metrics(report, start_ms=start_ms, ms_per_epoch=ms_per_epoch)
+        if report.epoch in bimodal:
+            when = start_ms + round(ms_per_epoch * report.epoch)
+            metrics.append(Metric("epoch/bimodality", bimodal[report.epoch], when, report.epoch))
+    return metrics
 
 
 def report_metrics(report: EpochReport, *, start_ms: int, ms_per_epoch: float) -> list[Metric]:
@@ -61,6 +66,10 @@ def final_metrics(event: TrialFinished, samples: Samples, *, start_ms: int) -> l
     values["train/accuracy"] = sum(n.train_accuracy for n in networks) / len(networks)
     values["train/epochs"] = sum(n.epochs for n in networks) / len(networks)
     values["removal/removed"] = sum(len(r.removed) for n in networks for r in n.removals) / len(networks)
+    epochs, index = bimodality_over_epochs(networks)
+    if len(epochs):
+        highest = int(index.mean(axis=0).argmax())
+        values |= {"bimodality/highest": float(index.mean(axis=0)[highest]), "bimodality/epoch": float(epochs[highest])}
     values["removal/rounds"] = sum(len(n.removals) for n in networks) / len(networks)
     if not isinstance(event.trial.config.removal, NoRemoval):
         removals = removals_by_class(result, samples.y, samples.classes)

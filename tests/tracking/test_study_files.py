@@ -18,7 +18,7 @@ def test_the_ranking_has_intervals_from_three_repeats_on(tmp_path: Path, repeats
     spec, samples = tiny(tmp_path, ["run_cap=2", "train.epochs=6", f"protocol.repeats={repeats}"])
     with open_study(spec, samples, Home(tmp_path / "home")) as study:
         events = list(run_study(study, device=choose_device("cpu")))
-        write_study_artifacts(tmp_path, summary_of(study, events), {}, study.facts)
+        write_study_artifacts(tmp_path, summary_of(study, events), {}, study.facts, study.files)
         rows = {"base" if row.is_base else str(row.number): row for row in study.store.rows()}
 
     table = list(csv.DictReader((tmp_path / "trials.csv").read_text().splitlines()))

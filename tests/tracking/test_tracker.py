@@ -153,7 +153,7 @@ def test_a_study_leaves_its_ranking_answer_splits_and_pictures(tracked: Tracked,
 
     assert artifacts_of(tracked.home, parent) == {
         "sweep.yaml", "trials.csv", "answer.txt", "split.json", "confirmed.json", "best_so_far.png", "slices.png",
-        "parallel_coordinates.html",
+        "parallel_coordinates.html", "loss_histograms_by_trial.png",
     }  # fmt: skip
     folder = Path(client_of(tracked.home).download_artifacts(parent.info.run_id, "", str(tmp_path)))
     split = json.loads((folder / "split.json").read_text())

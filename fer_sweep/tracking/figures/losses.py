@@ -67,7 +67,7 @@ def _plural(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def _pooled(networks: Sequence[NetworkResult]) -> tuple[IntArray, IntArray]:
+def pooled_histograms(networks: Sequence[NetworkResult]) -> tuple[IntArray, IntArray]:
     """(H,) epochs at which any network was looked at and (H, HISTOGRAM_BINS) counts over all networks, each with its
     latest histogram at that epoch."""
     epochs = np.unique(np.concatenate([n.histogram_epochs for n in networks]))
@@ -79,7 +79,7 @@ def _pooled(networks: Sequence[NetworkResult]) -> tuple[IntArray, IntArray]:
 
 
 def _heat_map(axes: Axes, bar_axes: Axes, networks: Sequence[NetworkResult]) -> None:
-    epochs, counts = _pooled(networks)
+    epochs, counts = pooled_histograms(networks)
     last_width = epochs[-1] - epochs[-2] if len(epochs) > 1 else 1
     edges = np.append(epochs, epochs[-1] + last_width)
     mesh = axes.pcolormesh(
