@@ -13,6 +13,7 @@ MLflowCallback.
 """
 
 import argparse
+import gc
 import importlib.util
 import platform
 import shutil
@@ -151,6 +152,7 @@ def finish(study: OpenStudy, recorder: Recorder, end: Event) -> None:
 def delivered(study: OpenStudy, home: Home, naive: Callable[[], None]) -> list[Cost]:
     """Write the outbox to MLflow, calling `naive` between two trials. Returns what writing cost, by trial."""
     kinds = [line.entry.kind for line in read_outbox(study.files.outbox) if line.entry is not None]
+    gc.freeze()  # as the writer does
     starts: list[Cost] = []
     costs: list[Cost] = []
     watch = stopwatch()
