@@ -15,7 +15,7 @@ from fer_sweep.study.summary import Summary
 from fer_sweep.tracking.figures import ComparedTrial
 from fer_sweep.tracking.scales import label_of
 
-MOST, BEST = 8, 4
+MOST, BEST = 9, 4
 
 
 def compared_trials(summary: Summary, study: StudyFacts, files: StudyFiles) -> list[ComparedTrial]:

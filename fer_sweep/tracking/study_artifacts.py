@@ -38,7 +38,7 @@ def write_study_artifacts(
             (folder / "slices.png").write_bytes(figures.slices(summary.rows, metric=metric))
         compared = compared_trials(summary, study, files)
         if compared:
-            picture = figures.loss_comparison(compared, title=f"How the losses of {_counted(compared, summary)} spread")
+            picture = figures.loss_comparison(compared, title=f"Loss distributions of {_counted(compared, summary)}")
             (folder / "loss_histograms_by_trial.png").write_bytes(picture)
     if importances:
         (folder / "importance.png").write_bytes(figures.importance(importances))
@@ -63,18 +63,35 @@ def _write_ranking(path: Path, summary: Summary, *, repeats: int) -> None:
     paths = sorted({path for row in summary.rows for path in row.assignments})
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        columns = ["rank", "trial", "state", summary.metric, "spread", "low95", "high95", "n", "seconds"]
-        writer.writerow([*columns, *paths, "note"])
+        # what matters most first: the UI shows five columns or so without scrolling
+        columns = [
+            "rank",
+            "trial",
+            summary.metric,
+            "spread",
+            *paths,
+            "low95",
+            "high95",
+            "n",
+            "seconds",
+            "state",
+            "note",
+        ]
+        writer.writerow(columns)
         for row in (*order, *rest):
             interval = interval_over_repeats(row.mean, row.spread, repeats=repeats)
             writer.writerow(
-                [places.get(row.number, ""), "base" if row.is_base else row.number, row.state]
-                + [row.mean, row.spread]
-                + (["", ""] if interval is None else [interval.low, interval.high])
-                + [row.n, round(row.seconds, 3)]
+                [places.get(row.number, ""), "base" if row.is_base else row.number]
+                + [_rounded(row.mean), _rounded(row.spread)]
                 + [label_of(row.assignments[path]) if path in row.assignments else "" for path in paths]
-                + [row.note]
+                + (["", ""] if interval is None else [_rounded(interval.low), _rounded(interval.high)])
+                + [row.n, round(row.seconds, 3), row.state, row.note]
             )
+
+
+def _rounded(value: float | None) -> float | str:
+    """Five decimals, a thousandth of a per cent; nothing for what is not known."""
+    return "" if value is None else round(value, 5)
 
 
 def _split(study: StudyFacts) -> dict[str, object]:

@@ -55,7 +55,8 @@ def final_metrics(event: TrialFinished, samples: Samples, *, start_ms: int) -> l
     assert result is not None
     when = start_ms + round(1000 * result.seconds)
     test = scores_on_test(result, samples.y, samples.classes)
-    values = _score_values("test", test, samples.class_names)
+    values = {} if event.row.mean is None else {"objective": event.row.mean}  # first: the UI keeps the order
+    values |= _score_values("test", test, samples.class_names)
     validation = scores_on_validation(result, samples.y, samples.classes)
     if validation is not None:
         values |= _score_values("validation", validation, samples.class_names)
@@ -69,14 +70,15 @@ def final_metrics(event: TrialFinished, samples: Samples, *, start_ms: int) -> l
     epochs, index = bimodality_over_epochs(networks)
     if len(epochs):
         highest = int(index.mean(axis=0).argmax())
-        values |= {"bimodality/highest": float(index.mean(axis=0)[highest]), "bimodality/epoch": float(epochs[highest])}
+        values |= {
+            "train/bimodality": float(index.mean(axis=0)[highest]),
+            "train/bimodality_epoch": float(epochs[highest]),
+        }
     values["removal/rounds"] = sum(len(n.removals) for n in networks) / len(networks)
     if not isinstance(event.trial.config.removal, NoRemoval):
         removals = removals_by_class(result, samples.y, samples.classes)
         for key, count, share in zip(class_keys(samples.class_names), removals.count, removals.share, strict=True):
             values |= {f"removal_count/{key}": float(count), f"removal_share/{key}": float(share)}
-    if event.row.mean is not None:
-        values["objective"] = event.row.mean
     if samples.planted is not None:
         quality = removal_quality(result, samples.planted)
         found = {"removal/precision": quality.precision, "removal/recall": quality.recall}

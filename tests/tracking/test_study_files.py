@@ -26,6 +26,6 @@ def test_the_ranking_has_intervals_from_three_repeats_on(tmp_path: Path, repeats
     assert len(table) == len(rows) == 2
     for line in table:
         interval = interval_over_repeats(rows[line["trial"]].mean, rows[line["trial"]].spread, repeats=repeats)
-        expected = ("", "") if interval is None else (str(interval.low), str(interval.high))
+        expected = ("", "") if interval is None else (str(round(interval.low, 5)), str(round(interval.high, 5)))
         assert (line["low95"], line["high95"]) == expected
     assert all(bool(line["low95"]) is (repeats == 3) for line in table)

@@ -80,8 +80,8 @@ def test_the_bimodality_of_the_losses_is_a_series_and_its_highest_point_a_metric
 
     assert found == {report.epoch: expected[report.epoch] for report in event.result.reports}
     highest = values(event, samples)
-    assert highest["bimodality/highest"] == max(expected.values())
-    assert expected[int(highest["bimodality/epoch"])] == max(expected.values())
+    assert highest["train/bimodality"] == max(expected.values())
+    assert expected[int(highest["train/bimodality_epoch"])] == max(expected.values())
 
 
 def test_an_svm_has_no_losses_whose_bimodality_could_be_told(samples: Samples) -> None:

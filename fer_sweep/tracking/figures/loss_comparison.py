@@ -28,17 +28,18 @@ from fer_sweep.tracking.figures.canvas import (
     plain,
     png,
     shortened,
+    text_width,
 )
 from fer_sweep.tracking.figures.losses import BIN_EDGES, IntArray, pooled_histograms
 from fer_sweep.training.bimodality import bimodality_over_epochs, chance_level
 from fer_sweep.training.records import HISTOGRAM_MAX, NetworkResult, TrialResult
 
-COLUMNS = 4
-WIDTH, HEIGHT, HEAT, INDEX = 2.35, 2.75, 1.3, 0.75
+COLUMNS = 3
+WIDTH, HEIGHT, HEAT, INDEX = 2.4, 2.85, 1.3, 0.75
 """A trial's place in the grid, and the heights of its heat map and of its index, in inches."""
-LEFT, RIGHT, ABOVE, BELOW = 0.6, 0.85, 0.8, 0.4
+LEFT, RIGHT, ABOVE, BELOW = 0.6, 0.85, 1.0, 0.4
 """Margins around the grid, in inches; each trial has CAPTION above its heat map."""
-CAPTION, GAP = 0.42, 0.2
+CAPTION, GAP = 0.52, 0.2
 LEAST_SHARE = 1e-3
 """The lightest colour, as a share of the samples."""
 BARS = 50
@@ -72,7 +73,7 @@ class _Modes:
 
 
 def loss_comparison(trials: Sequence[ComparedTrial], *, title: str) -> bytes:
-    """PNG, 1085 pixels wide: for each trial a heat map of epoch x training loss, and below it the bimodality index
+    """PNG, 865 pixels wide: for each trial a heat map of epoch x training loss, and below it the bimodality index
     (mean over networks, orange where it exceeds what chance does) and the share of the samples that was removed. All
     axes and colours are shared."""
     shown = [trial for trial in trials if trial.networks]
@@ -133,10 +134,19 @@ def _heat_map(axes: Axes, trial: ComparedTrial, modes: _Modes, norm: LogNorm) ->
     axes.set_yticks([0, 2, 4, 6])
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, prune="upper"))
     above: dict[str, Any] = {"transform": axes.transAxes, "va": "bottom"}
-    axes.text(0, 1.13, shortened(trial.name, WIDTH - GAP - 0.5, 9), fontsize=9, color=INK, weight="bold", **above)
-    axes.text(0, 1.02, shortened(trial.description, WIDTH - GAP, 7), fontsize=7, color="#555555", **above)
+    axes.text(0, 1.21, shortened(trial.name, WIDTH - GAP - 0.5, 9), fontsize=9, color=INK, weight="bold", **above)
+    axes.text(0, 1.02, _in_two_lines(trial.description), fontsize=7, color="#555555", **above)
     if modes.gone:
-        axes.text(1, 1.13, f"−{100 * modes.gone:.0f} %", ha="right", fontsize=9, color=RED, **above)
+        axes.text(1, 1.21, f"−{100 * modes.gone:.0f} %", ha="right", fontsize=9, color=RED, **above)
+
+
+def _in_two_lines(text: str) -> str:
+    """As many of its parts as fit into two lines."""
+    parts, first = text.split(", "), ""
+    while parts and text_width(f"{first}{parts[0]}, ", 7) <= WIDTH - GAP:
+        first += f"{parts.pop(0)}, "
+    lines = [first, ", ".join(parts)] if first else [text]
+    return "\n".join(shortened(line.removesuffix(", "), WIDTH - GAP, 7) for line in lines if line)
 
 
 def _index(axes: Axes, modes: _Modes, *, last: int) -> None:
@@ -169,5 +179,5 @@ def _legend(figure: Figure) -> None:
         Patch(color=RED, alpha=0.75, label="removed"),
     ]
     height = figure.get_size_inches()[1]
-    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, 1 - 0.52 / height), ncols=len(handles),
+    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, 1 - 0.52 / height), ncols=3,
                   fontsize=SMALL, frameon=False, handlelength=1.4, columnspacing=1.5)  # fmt: skip
