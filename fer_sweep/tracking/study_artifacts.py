@@ -15,7 +15,7 @@ from fer_sweep.study.summary import Summary, answer
 from fer_sweep.tracking import figures
 from fer_sweep.tracking.compared_trials import compared_trials
 from fer_sweep.tracking.parallel_coordinates import parallel_coordinates
-from fer_sweep.tracking.scales import label_of
+from fer_sweep.tracking.scales import label_of, logarithmic
 from fer_sweep.tracking.study_page import ended_by
 
 
@@ -33,9 +33,11 @@ def write_study_artifacts(
     if any(row.state == "complete" for row in summary.rows):
         metric, goal = summary.metric, summary.goal
         (folder / "best_so_far.png").write_bytes(figures.best_so_far(summary.rows, metric=metric, goal=goal))
-        _write(folder / "parallel_coordinates.html", parallel_coordinates(summary.rows, metric=metric, goal=goal))
+        logs = logarithmic(study.spec.parameters)
+        page = parallel_coordinates(summary.rows, metric=metric, goal=goal, log_scaled=logs)
+        _write(folder / "parallel_coordinates.html", page)
         if study.spec.parameters:
-            (folder / "slices.png").write_bytes(figures.slices(summary.rows, metric=metric))
+            (folder / "slices.png").write_bytes(figures.slices(summary.rows, metric=metric, log_scaled=logs))
         compared = compared_trials(summary, study, files)
         if compared:
             picture = figures.loss_comparison(compared, title=f"Loss distributions of {_counted(compared, summary)}")
