@@ -1,6 +1,7 @@
 """The Optuna database: the truth of a search. The only module that opens studies and reads or writes their trials."""
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,13 +32,24 @@ def open_storage(home: Home) -> RDBStorage:
     """The database of all studies of a project, created on first use."""
     home.root.mkdir(parents=True, exist_ok=True)
     try:
-        return RDBStorage(home.optuna_url, engine_kwargs={"connect_args": {"timeout": 60}})
+        return RDBStorage(home.optuna_url, engine_kwargs={"connect_args": {"timeout": 60, "factory": _Connection}})
     except RuntimeError as error:  # Optuna's word for a schema that is not its own
         raise StudyError(
             f"{home.optuna_file} was made by another version of Optuna than the installed {optuna.__version__}. "
             "If that was an older one, fer-sweep doctor --repair upgrades the database after a copy; if it was a newer "
             "one, install it (pip install -U optuna)."
         ) from error
+
+
+class _Connection(sqlite3.Connection):
+    """Commits go to a write-ahead log and do not wait for the disk. A crash of the process loses nothing. One of the
+    machine may undo the last transactions, never in part: those trials are proposed again as they were, because a
+    proposal is a function of its number, and are told from their result files, which do wait for the disk."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.execute("PRAGMA journal_mode = WAL")
+        self.execute("PRAGMA synchronous = NORMAL")
 
 
 class StudyStore:

@@ -2,7 +2,7 @@
 a sandbox without network."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -11,11 +11,15 @@ from fer_sweep.study.rows import TrialRow
 from fer_sweep.tracking.scales import label_of, scale_of
 
 
-def parallel_coordinates(rows: Sequence[TrialRow], *, metric: str, goal: str) -> str:
+def parallel_coordinates(
+    rows: Sequence[TrialRow], *, metric: str, goal: str, log_scaled: Container[str] = frozenset()
+) -> str:
     """An html page: an axis per searched parameter and one for the metric, a line per trial. Pointing at a line shows
-    its trial, dragging along an axis selects. About 10 kB and 60 bytes per trial and a few more per parameter."""
+    its trial, dragging along an axis selects. log_scaled: parameters with a logarithmic axis in any case. About 10 kB
+    and 60 bytes per trial and a few more per parameter."""
     shown = [row for row in rows if row.assignments or row.mean is not None]
-    axes = [_axis(name, shown) for name in dict.fromkeys(name for row in shown for name in row.assignments)]
+    names = dict.fromkeys(name for row in shown for name in row.assignments)
+    axes = [_axis(name, shown, log=name in log_scaled) for name in names]
     noun = "trial" if len(shown) == 1 else "trials"
     best = "lowest" if goal == "minimize" else "highest"
     legend = f"Darker: better ({best} {metric}). Orange, dashed: the base (trial 0). Grey, dotted: pruned or failed."
@@ -31,9 +35,9 @@ def parallel_coordinates(rows: Sequence[TrialRow], *, metric: str, goal: str) ->
     return page.replace("@DATA@", _json_in_html(data))
 
 
-def _axis(name: str, rows: Sequence[TrialRow]) -> dict[str, Any]:
+def _axis(name: str, rows: Sequence[TrialRow], *, log: bool) -> dict[str, Any]:
     values = [row.assignments[name] for row in rows if name in row.assignments]
-    scale = scale_of(values)
+    scale = scale_of(values, drawn_log=log)
     if scale == "categories":
         return {"name": name, "scale": scale, "categories": sorted({label_of(value) for value in values})}
     numbers = [_short(value) for value in values]

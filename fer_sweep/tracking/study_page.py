@@ -1,16 +1,28 @@
-"""What the page of a study's run shows: its note and its metrics."""
+"""What the pages of a study's runs show: their notes, and the metrics of the study itself."""
 
 from itertools import takewhile
 
 from mlflow.entities import Metric
 
-from fer_sweep.study.summary import Summary, answer
+from fer_sweep.study.events import Trial
+from fer_sweep.study.rows import TrialRow
+from fer_sweep.study.summary import Summary, answer, describe
 
 
 def study_note(summary: Summary, description: str) -> str:
     """The description of the study's run, in markdown: question, answer, and what to know before believing it."""
     labels = "\n".join(f"- {label}" for label in summary.labels)
     parts = [description, f"**{answer(summary)}**", labels, ended_by(summary)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def trial_note(row: TrialRow, trial: Trial, *, metric: str) -> str:
+    """The description of a finished trial's run, in markdown: how it did, what was searched, and why it ended early."""
+    value = "" if row.mean is None else f": {metric} {100 * row.mean:.2f}"
+    if value:
+        value += f" ± {100 * row.spread:.2f} %" if row.spread is not None else " %"
+        value += f" (n = {row.n} networks)"
+    parts = [f"**{row.state}{value}**", describe(trial.assignments), row.note]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -27,7 +27,7 @@ from fer_sweep.tracking.outbox import Entry
 from fer_sweep.tracking.removed_faces import load_faces
 from fer_sweep.tracking.scales import label_of
 from fer_sweep.tracking.study_artifacts import write_study_artifacts
-from fer_sweep.tracking.study_page import study_metrics, study_note
+from fer_sweep.tracking.study_page import study_metrics, study_note, trial_note
 from fer_sweep.tracking.trial_artifacts import write_trial_artifacts
 from fer_sweep.tracking.trial_metrics import epoch_metrics, final_metrics, report_metrics
 from fer_sweep.tracking.upload import log_folder
@@ -140,7 +140,7 @@ class Tracker:
                 self._client.set_terminated(run.id, status="KILLED", end_time=at)
                 self._runs[key] = replace(run, status="KILLED")
         with log_folder(self._client, parent.id) as folder:
-            write_study_artifacts(folder, event.summary, event.importances, self._facts)
+            write_study_artifacts(folder, event.summary, event.importances, self._facts, self._files)
         tags = [RunTag("mlflow.note.content", study_note(event.summary, self._facts.spec.description))]
         metrics = study_metrics(event.summary, start_ms=parent.start_ms)
         self._client.log_batch(parent.id, metrics=metrics, tags=tags)
@@ -157,7 +157,9 @@ class Tracker:
         elif run.parent != parent.id:  # somebody deleted the study's run, and it was made anew
             self._client.set_tag(run.id, "mlflow.parentRunId", parent.id)
             run = replace(run, parent=parent.id)
-        self._runs[key] = self._reopen(run, flatten(trial.config))
+        settings = flatten(trial.config)
+        searched = {path: settings[path] for path in self._facts.spec.parameters if path in settings}
+        self._runs[key] = self._reopen(run, {**searched, **settings})  # the UI keeps the order
         return self._runs[key]
 
     def _create(self, trial: Trial, parent: _Run, at: int) -> Run:
@@ -185,7 +187,8 @@ class Tracker:
 
     def _end(self, event: TrialFinished, at: int) -> None:
         run = self._begin(event.trial, at)
-        row, result, tags, metrics = event.row, event.result, [], []
+        row, result, metrics = event.row, event.result, []
+        tags = [RunTag("mlflow.note.content", trial_note(row, event.trial, metric=self._facts.spec.metric.name))]
         note = row.note
         if result is None and row.state in ("complete", "pruned"):
             note = f"{note} The result file is gone or damaged, so there are no details.".strip()
@@ -198,8 +201,8 @@ class Tracker:
             run = self._with_pace(event.trial, run, 1000 * result.seconds / max(epochs, 1))
             assert run.ms_per_epoch is not None
             metrics = [
-                *epoch_metrics(result, start_ms=run.start_ms, ms_per_epoch=run.ms_per_epoch),
                 *final_metrics(event, self._facts.samples, start_ms=run.start_ms),
+                *epoch_metrics(result, start_ms=run.start_ms, ms_per_epoch=run.ms_per_epoch),
             ]
         self._client.log_batch(run.id, metrics=metrics, tags=tags)
         with log_folder(self._client, run.id) as folder:

@@ -9,6 +9,7 @@ from fer_sweep.spec.models import SvmModel
 from fer_sweep.spec.removal import NoRemoval
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.statistics import interval_over_repeats
+from fer_sweep.training.bimodality import bimodality_over_epochs
 from fer_sweep.training.calibration import calibration_on_test
 from fer_sweep.training.metrics import METRICS, Estimate, Scores, scores_on_test, scores_on_validation
 from fer_sweep.training.records import EpochReport, TrialResult
@@ -18,11 +19,15 @@ from fer_sweep.training.removal_metrics import removal_quality, removals_by_clas
 def epoch_metrics(result: TrialResult, *, start_ms: int, ms_per_epoch: float) -> list[Metric]:
     """Series over epochs, mean over networks, at the reported epochs (about 200; the UI draws at most 320). The full
     resolution is in the artifact history.npz."""
-    return [
-        metric
-        for report in result.reports
-        for metric in report_metrics(report, start_ms=start_ms, ms_per_epoch=ms_per_epoch)
-    ]
+    epochs, index = bimodality_over_epochs(result.networks)
+    bimodal = dict(zip(epochs.tolist(), index.mean(axis=0).tolist(), strict=True)) if len(epochs) else {}
+    metrics = []
+    for report in result.reports:
+        metrics += report_metrics(report, start_ms=start_ms, ms_per_epoch=ms_per_epoch)
+        if report.epoch in bimodal:
+            when = start_ms + round(ms_per_epoch * report.epoch)
+            metrics.append(Metric("epoch/bimodality", bimodal[report.epoch], when, report.epoch))
+    return metrics
 
 
 def report_metrics(report: EpochReport, *, start_ms: int, ms_per_epoch: float) -> list[Metric]:
@@ -32,6 +37,8 @@ def report_metrics(report: EpochReport, *, start_ms: int, ms_per_epoch: float) -
         "train_loss": report.train_loss,
         "loss_variance": report.loss_variance,
         "active_samples": report.active_samples,
+        "train_accuracy": report.train_accuracy,
+        "test_loss": report.test_loss,
         "test_accuracy": report.test.accuracy,
     }
     if report.validation is not None:
@@ -48,7 +55,8 @@ def final_metrics(event: TrialFinished, samples: Samples, *, start_ms: int) -> l
     assert result is not None
     when = start_ms + round(1000 * result.seconds)
     test = scores_on_test(result, samples.y, samples.classes)
-    values = _score_values("test", test, samples.class_names)
+    values = {} if event.row.mean is None else {"objective": event.row.mean}  # first: the UI keeps the order
+    values |= _score_values("test", test, samples.class_names)
     validation = scores_on_validation(result, samples.y, samples.classes)
     if validation is not None:
         values |= _score_values("validation", validation, samples.class_names)
@@ -59,13 +67,18 @@ def final_metrics(event: TrialFinished, samples: Samples, *, start_ms: int) -> l
     values["train/accuracy"] = sum(n.train_accuracy for n in networks) / len(networks)
     values["train/epochs"] = sum(n.epochs for n in networks) / len(networks)
     values["removal/removed"] = sum(len(r.removed) for n in networks for r in n.removals) / len(networks)
+    epochs, index = bimodality_over_epochs(networks)
+    if len(epochs):
+        highest = int(index.mean(axis=0).argmax())
+        values |= {
+            "train/bimodality": float(index.mean(axis=0)[highest]),
+            "train/bimodality_epoch": float(epochs[highest]),
+        }
     values["removal/rounds"] = sum(len(n.removals) for n in networks) / len(networks)
     if not isinstance(event.trial.config.removal, NoRemoval):
         removals = removals_by_class(result, samples.y, samples.classes)
         for key, count, share in zip(class_keys(samples.class_names), removals.count, removals.share, strict=True):
             values |= {f"removal_count/{key}": float(count), f"removal_share/{key}": float(share)}
-    if event.row.mean is not None:
-        values["objective"] = event.row.mean
     if samples.planted is not None:
         quality = removal_quality(result, samples.planted)
         found = {"removal/precision": quality.precision, "removal/recall": quality.recall}

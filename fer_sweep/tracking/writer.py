@@ -5,6 +5,7 @@ python -m fer_sweep.tracking.writer, started by writer_process.py. It reads line
 writer leaves at once: the next one goes on. What it has to say goes to stdout, a line of JSON each.
 """
 
+import gc
 import json
 import os
 import select
@@ -64,6 +65,7 @@ class Coordinator:
 def main() -> int:
     """Send an outbox until the coordinator says that it is complete. Returns 0, or 4 if not all could be sent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the coordinator, which says when to end
+    gc.freeze()  # what was imported stays: not to look through it again and again saves a sixth of the pictures' time
     coordinator = Coordinator()
     try:
         order = coordinator.order()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from fer_sweep.training.engines import build_engine, is_fused, kind_of, width_of
-from fer_sweep.training.metrics import confusion_matrix, metric_values
+from fer_sweep.training.metrics import confusion_matrix, mean_cross_entropy, metric_values
 from fer_sweep.training.network_run import Ending, Network, NetworkRun, with_shadow
 from fer_sweep.training.picture_population import PicturePopulation
 
@@ -56,10 +56,10 @@ class Cohort:
         concerned = [(p, run) for p, run in self._live() if run.network.trial in trials]
         if not concerned:
             return
-        cross_entropy = self._population.recent_errors()
+        cross_entropy, right = self._population.recent()
         test, validation = self._population.predict(TEST), self._population.predict(VALIDATION)
         for p, run in concerned:
-            self._observe(run, cross_entropy[p], test[p], validation[p])
+            self._observe(run, cross_entropy[p], right[p], test[p], validation[p])
 
     def end(self, trial: int) -> None:
         """Stop the networks of one trial here."""
@@ -108,7 +108,7 @@ class Cohort:
         test, validation, train = (population.predict(part) for part in (TEST, VALIDATION, TRAIN))
         series = population.history()
         for p, run in leaving:
-            self._observe(run, cross_entropy[p], test[p], validation[p])
+            self._observe(run, cross_entropy[p], train[p].argmax(1) == run.network.data.train.y, test[p], validation[p])
             run.finish(
                 epoch,
                 Ending(
@@ -133,15 +133,18 @@ class Cohort:
         self,
         run: NetworkRun,
         cross_entropy: npt.NDArray[np.float64],
+        right: npt.NDArray[np.bool_],
         test: npt.NDArray[np.float32],
         validation: npt.NDArray[np.float32],
     ) -> None:
-        data, classes = run.network.data, test.shape[1]
+        data, classes, n = run.network.data, test.shape[1], len(run.active)
         run.observe(
             self._population.epoch,
-            cross_entropy[: len(run.active)],
-            metric_values(confusion_matrix(data.test.y, test.argmax(1), classes)),
-            metric_values(confusion_matrix(data.validation.y, validation.argmax(1), classes))
+            cross_entropy[:n],
+            right[:n],
+            test_loss=mean_cross_entropy(test, data.test.y),
+            test=metric_values(confusion_matrix(data.test.y, test.argmax(1), classes)),
+            validation=metric_values(confusion_matrix(data.validation.y, validation.argmax(1), classes))
             if len(validation)
             else None,
         )

@@ -49,15 +49,19 @@ class FusedPopulation:
     def errors(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Per-sample cross-entropy and half sum of squared errors of the current networks, (P, N) each, on all
         training samples; padding is zero."""
-        padded = max(len(network.y) for network in self._networks)
-        both = np.zeros((2, len(self), padded))
-        for p, errors in enumerate(self._each(_Network.errors)):
-            both[:, p, : errors.shape[1]] = errors
-        return both[0], both[1]
+        cross_entropy, half_sse = self._padded(_Network.errors)
+        return cross_entropy, half_sse
 
-    def recent_errors(self) -> npt.NDArray[np.float64]:
-        """The cross-entropy of `errors`."""
-        return self.errors()[0]
+    def recent(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """The cross-entropy of `errors`, and which training samples are predicted right, (P, N) each."""
+        cross_entropy, right = self._padded(_Network.recent)
+        return cross_entropy, right > 0.0
+
+    def _padded(self, ask: Callable[["_Network"], npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+        both = np.zeros((2, len(self), max(len(network.y) for network in self._networks)))
+        for p, answer in enumerate(self._each(ask)):
+            both[:, p, : answer.shape[1]] = answer
+        return both
 
     def predict(self, part: int) -> list[Floats]:
         """Class probabilities (n, C) of every network on its evaluation set number `part`; -1 is the training set."""
@@ -155,6 +159,12 @@ class _Network:
         misses = np.exp(logarithms)
         misses[samples, self.y] -= 1.0
         return np.stack([cross_entropy, 0.5 * np.square(misses).sum(axis=1)]).astype(np.float64)
+
+    def recent(self) -> npt.NDArray[np.float64]:
+        """(2, n) cross-entropy, and 1 where the prediction is right, of all training samples."""
+        logarithms = self._log_probabilities(-1)
+        cross_entropy = -logarithms[np.arange(len(self.y)), self.y]
+        return np.stack([cross_entropy, logarithms.argmax(axis=1) == self.y]).astype(np.float64)
 
     def deactivate(self, positions: Integers) -> None:
         """Train without these samples from now on."""

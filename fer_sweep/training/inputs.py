@@ -15,6 +15,9 @@ from fer_sweep.training.backbone import extract_features
 from fer_sweep.training.fold_data import FloatArray, FoldData, picture_fold, prepare_fold
 from fer_sweep.training.trial_run import TrialRequest
 
+CHECKPOINTS = 2
+"""Version of what a checkpoint holds; one of another version is not gone on from."""
+
 
 class Inputs:
     """Turns the folds of a split into what a configuration's model sees."""
@@ -53,8 +56,8 @@ class Inputs:
         ]
 
     def key(self, request: TrialRequest) -> str:
-        """Hash of all that the course of a trial depends on."""
-        parts = (request.config.model_dump_json(), request.seed, request.report_epochs)
+        """Hash of all that the course of a trial depends on, and of what its checkpoints hold."""
+        parts = (CHECKPOINTS, request.config.model_dump_json(), request.seed, request.report_epochs)
         digest = hashlib.sha256(repr((*parts, self._split.hash, self._samples.fingerprint)).encode())
         return digest.hexdigest()[:16]
 

@@ -25,6 +25,13 @@ def confusion_matrix(truth: IntArray, predicted: IntArray, classes: int) -> IntA
     return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
+def mean_cross_entropy(probabilities: npt.NDArray[np.float32], truth: IntArray) -> float:
+    """Mean of -log of the true class's probability, which counts as the smallest normal number where it is less.
+    probabilities: (n, C), truth: (n,)."""
+    of_truth = probabilities[np.arange(len(truth)), truth]
+    return float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean(dtype=np.float64))
+
+
 def row_shares(confusion: IntArray) -> FloatArray:
     """(C, C) each count as a share of its true class; 0 where a class has no samples."""
     counts = confusion.astype(np.float64)
@@ -116,11 +123,16 @@ class Scores:
 
 def metric_values(confusion: IntArray) -> MetricValues:
     """Accuracy, macro-F1 and UAR of one confusion matrix; NaN where not one sample was counted."""
-    if not confusion.any():
+    # the same as by class_metrics, which computes twice as much: this is called for every network at every report
+    right, counts = np.diag(confusion).astype(np.float64), confusion.astype(np.float64)
+    true, predicted = counts.sum(axis=1), counts.sum(axis=0)
+    if not true.any():
         return MetricValues(accuracy=math.nan, macro_f1=math.nan, uar=math.nan)
-    each = class_metrics(confusion)
-    accuracy = np.trace(confusion) / int(confusion.sum())
-    return MetricValues(accuracy=float(accuracy), macro_f1=float(each.f1.mean()), uar=float(each.recall.mean()))
+    return MetricValues(
+        accuracy=float(right.sum() / true.sum()),
+        macro_f1=float(_ratio(2 * right, true + predicted).mean()),
+        uar=float(_ratio(right, true).mean()),
+    )
 
 
 def mean_values(values: Sequence[MetricValues]) -> MetricValues:

@@ -34,6 +34,7 @@ from fer_sweep.training.seeds import derive_seed
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,8 @@ class Observation:
     train_loss: float
     loss_variance: float
     active: int
+    train_accuracy: float
+    test_loss: float
     test: MetricValues
     validation: MetricValues | None
 
@@ -109,14 +112,23 @@ class NetworkRun:
         return removed
 
     def observe(
-        self, epoch: int, cross_entropy: FloatArray, test: MetricValues, validation: MetricValues | None
+        self,
+        epoch: int,
+        cross_entropy: FloatArray,
+        right: BoolArray,
+        *,
+        test_loss: float,
+        test: MetricValues,
+        validation: MetricValues | None,
     ) -> None:
-        """Note how the network does at this epoch. cross_entropy: (n,) of all its training samples."""
+        """Note how the network does at this epoch. cross_entropy, right: (n,) of all its training samples."""
         current = self._active_errors(cross_entropy)
         self.observation = Observation(
             train_loss=float(current.mean()),
             loss_variance=float(current.var()),
-            active=int(self.active.sum()),
+            active=len(current),
+            train_accuracy=float(right[self.active].mean()),
+            test_loss=test_loss,
             test=test,
             validation=validation,
         )

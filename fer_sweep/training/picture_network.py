@@ -57,7 +57,9 @@ class PictureNetwork:
         self._y = torch.from_numpy(member.y.copy()).to(device)
         self._importance = torch.from_numpy(importance(member.train, member.y, classes)).to(device)
         self.active = np.ones(len(member.y), dtype=np.bool_)
-        self.losses = torch.zeros(len(member.y), device=device)  # of the active samples, when last trained on
+        # of the active samples, when last trained on: losses, and whether the predictions were right
+        self.losses = torch.zeros(len(member.y), device=device)
+        self.right = torch.zeros(len(member.y), dtype=torch.bool, device=device)
 
     def train_one_epoch(self, epoch: int) -> None:
         """One pass over the active training samples in random mini-batches."""
@@ -88,6 +90,7 @@ class PictureNetwork:
         loss.backward()
         self._optimizer.step()
         self.losses[batch] = -log_probabilities.detach().gather(1, y[:, None]).squeeze(1)
+        self.right[batch] = log_probabilities.detach().argmax(1) == y
 
     @torch.inference_mode()
     def log_probabilities(self, part: int) -> Tensor:
@@ -123,6 +126,7 @@ class PictureNetwork:
             "optimizer": self._optimizer.state_dict(),
             "active": torch.from_numpy(self.active.copy()),
             "losses": self.losses,
+            "right": self.right,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -131,6 +135,7 @@ class PictureNetwork:
         self._optimizer.load_state_dict(state["optimizer"])
         self.active = state["active"].numpy()
         self.losses = state["losses"].to(self.device)
+        self.right = state["right"].to(self.device)
 
 
 def _batches(order: Tensor, size: object) -> Iterator[Tensor]:

@@ -71,15 +71,20 @@ class PicturePopulation:
             both[1, p, : len(samples)] = 0.5 * np.square(misses).sum(axis=1)
         return both[0], both[1]
 
-    def recent_errors(self) -> npt.NDArray[np.float64]:
-        """(P, N) cross-entropy of every training sample when it was last trained on: costs nothing, but each is by a
-        slightly different network, with dropout, on a changed picture. Before training: as `errors`."""
-        if self.epoch == 0:
-            return self.errors()[0]
+    def recent(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """(P, N) cross-entropy of every training sample when it was last trained on, and whether it was predicted right
+        then: costs nothing, but each is by a slightly different network, with dropout, on a changed picture. Before
+        training: of the pictures as they are."""
         errors = np.zeros((len(self), max(len(n.member.y) for n in self._networks)))
+        right = np.zeros(errors.shape, dtype=np.bool_)
+        if self.epoch == 0:
+            for p, predicted in enumerate(self.predict(TRAIN)):
+                right[p, : len(predicted)] = predicted.argmax(1) == self._networks[p].member.y
+            return self.errors()[0], right
         for p, network in enumerate(self._networks):
             errors[p, : len(network.losses)] = network.losses.double().cpu().numpy()
-        return errors
+            right[p, : len(network.right)] = network.right.cpu().numpy()
+        return errors, right
 
     def predict(self, part: int) -> list[Floats]:
         """Class probabilities (n, C) of every network on its part: 0 validation, 1 test, -1 training."""

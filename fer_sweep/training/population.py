@@ -69,14 +69,20 @@ class Population:
     def errors(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Per-sample cross-entropy and half sum of squared errors of the current networks, (P, N) each, on all
         training samples; what stands in the padding means nothing."""
-        log_probabilities = self._layers.forward(self._x, self._work_full).log_softmax(-1)
+        log_probabilities = self._log_probabilities()
         cross_entropy = -(log_probabilities * self._targets).sum(-1)
         squares = 0.5 * (log_probabilities.exp() - self._targets).square().sum(-1)
         return cross_entropy.double().cpu().numpy(), squares.double().cpu().numpy()
 
-    def recent_errors(self) -> npt.NDArray[np.float64]:
-        """The cross-entropy of `errors`."""
-        return self.errors()[0]
+    def recent(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """The cross-entropy of `errors`, and which training samples are predicted right, (P, N) each."""
+        log_probabilities = self._log_probabilities()
+        cross_entropy = -(log_probabilities * self._targets).sum(-1)
+        right = log_probabilities.argmax(-1) == self._targets.argmax(-1)
+        return cross_entropy.double().cpu().numpy(), right.cpu().numpy()
+
+    def _log_probabilities(self) -> Tensor:
+        return self._layers.forward(self._x, self._work_full).log_softmax(-1)
 
     def predict(self, part: int) -> list[Floats]:
         """Class probabilities (n, C) of every network on its evaluation set number `part`; -1 is the training set."""

@@ -1,5 +1,6 @@
 """Records: what training yields. Plain frozen facts (numbers, strings, numpy arrays), never live modules or handles."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +29,8 @@ class MetricValues:
 @dataclass(frozen=True)
 class EpochReport:
     """A trial at one epoch: means over its networks (folds x repeats). A network that has ended counts with its last
-    value. `epoch` counts completed updates: 0 is the initial network. `test` is NaN where nothing is tested on."""
+    value. `epoch` counts completed updates: 0 is the initial network. Losses are cross-entropies; train_loss,
+    loss_variance and train_accuracy are of the samples still in use. `test` is NaN where nothing is tested on."""
 
     trial: int
     epoch: int
@@ -36,6 +38,8 @@ class EpochReport:
     train_loss: float
     loss_variance: float
     active_samples: float
+    train_accuracy: float
+    test_loss: float
     test: MetricValues
     validation: MetricValues | None
 
@@ -66,6 +70,8 @@ def report_from(entry: Mapping[str, Any]) -> EpochReport:
     validation = entry["validation"]
     return EpochReport(
         **{
+            "train_accuracy": math.nan,  # results of an earlier version do not know these two
+            "test_loss": math.nan,
             **entry,
             "test": MetricValues(**entry["test"]),
             "validation": None if validation is None else MetricValues(**validation),

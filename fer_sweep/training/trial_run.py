@@ -83,6 +83,8 @@ class TrialRun:
             train_loss=float(np.mean([o.train_loss for o in seen])),
             loss_variance=float(np.mean([o.loss_variance for o in seen])),
             active_samples=float(np.mean([o.active for o in seen])),
+            train_accuracy=float(np.mean([o.train_accuracy for o in seen])),
+            test_loss=float(np.mean([o.test_loss for o in seen])),
             test=mean_values([o.test for o in seen]),
             validation=mean_values(validation) if validation else None,
         )

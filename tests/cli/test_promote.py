@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,9 @@ from fer_sweep.study.home import Home
 from fer_sweep.tracking.registry import Registry, Version
 from tests.cli.commands import start
 from tests.cli.test_run import failing, invoke
+from tests.tracking.browser import look
 from tests.tracking.studies import client_of, new_home, runs_of
 from tests.tracking.test_client import free_port
-from tests.tracking.test_server import BROWSER
 
 PLANTED = """\
 name: planted
@@ -309,10 +308,7 @@ def test_a_server_takes_the_promotion_and_its_page_shows_the_evidence(home: Home
 
         done = promote(home, "web", "--trial", GOOD, "--tracking-uri", url)
         listed = json.loads(invoke("history", "web", "--tracking-uri", url, "--json").stdout)
-        page = subprocess.run(
-            [*BROWSER, f"--user-data-dir={tmp_path}", f"{url}/#/models/web/versions/2"],
-            capture_output=True, text=True, timeout=90, check=False,
-        ).stdout  # fmt: skip
+        page = look(f"{url}/#/models/web/versions/2", tmp_path).dom
         run_id = listed["versions"][1]["run_id"]
         picture = f"{url}/get-artifact?path=evidence/web-v2/evidence.png&run_uuid={run_id}"
         with urllib.request.urlopen(picture, timeout=20) as answer:

@@ -20,7 +20,7 @@ def plan(parameters: dict[str, Any] | None = None, **changes: Any) -> PruningPla
 
 
 def report(epoch: int, active: float = 30.0) -> EpochReport:
-    return EpochReport(0, epoch, 10, 1.0, 1.0, active, MetricValues(0.5, 0.5, 0.5), None)
+    return EpochReport(0, epoch, 10, 1.0, 1.0, active, 0.5, 1.0, MetricValues(0.5, 0.5, 0.5), None)
 
 
 def test_without_early_termination_there_is_no_plan() -> None:

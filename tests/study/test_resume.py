@@ -1,5 +1,8 @@
 """A search that was interrupted, anywhere and several times, ends as if nothing had happened."""
 
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +127,22 @@ def test_results_on_disk_that_were_never_told_are_adopted(tmp_path: Path, traine
     assert trained == [1]
     assert [event.trial.number for event in finished(events)] == [0, 2, 1]
     assert content(rows(spec, cut)) == content(rows(spec, tmp_path / "whole"))
+
+
+def test_transactions_undone_by_a_crash_of_the_machine_are_made_again(tmp_path: Path, trained: list[int]) -> None:
+    spec, whole, undone = sweep(method="bayes"), tmp_path / "whole", tmp_path / "undone"
+    run_and_cut(spec, whole, 5)  # in the middle of the first batch
+    undone.mkdir()
+    with (
+        closing(sqlite3.connect(Home(whole).optuna_file)) as now,
+        closing(sqlite3.connect(Home(undone).optuna_file)) as then,
+    ):
+        now.backup(then)
+    run(spec, whole)
+    shutil.copytree(whole / "studies", undone / "studies")  # the results reached the disk, the database's log did not
+    del trained[:]
+
+    run(spec, undone)
+
+    assert trained == []
+    assert content(rows(spec, undone)) == content(rows(spec, whole))

@@ -46,7 +46,7 @@ def check_png(picture: bytes, *, most: int = 120_000) -> tuple[int, int]:
         (lambda: removed_by_class(removals_by_class(trial_result(), LABELS, 7), CLASS_NAMES, title="bdr"), (700, 355)),
         (lambda: best_so_far(trial_rows(), metric="accuracy", goal="maximize"), (1000, 460)),
         (lambda: importance({"removal.alpha": 0.2, "train.epochs": 0.8}), (800, 185)),
-        (lambda: slices(trial_rows(), metric="accuracy"), (1100, 590)),
+        (lambda: slices(trial_rows(), metric="accuracy"), (900, 590)),
     ],
 )
 def test_every_picture_is_a_small_png_and_the_same_each_time(draw: Callable[[], bytes], size: tuple[int, int]) -> None:
@@ -116,6 +116,19 @@ def test_many_trials_still_make_small_pictures() -> None:
     rows = trial_rows(1000)
     check_png(best_so_far(rows, metric="accuracy", goal="maximize"))
     check_png(slices(rows, metric="accuracy"), most=250_000)
+
+
+@pytest.mark.parametrize("categories", [2, 7, 40])
+def test_many_categories_and_logarithmic_parameters_are_drawn(categories: int) -> None:
+    rows = [
+        replace(
+            row, assignments={"features.descriptors": f"lpq+phog {row.number % categories}", "rate": 1 + row.number}
+        )
+        for row in trial_rows(200)
+    ]
+    width, height = check_png(slices(rows, metric="accuracy", log_scaled={"rate"}), most=250_000)
+    assert (width, height) == (630, 340)
+    assert slices(rows, metric="accuracy") != slices(rows, metric="accuracy", log_scaled={"rate"})
 
 
 @pytest.mark.parametrize("goal", ["maximize", "minimize"])

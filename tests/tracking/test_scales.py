@@ -1,10 +1,18 @@
 import numpy as np
 
-from fer_sweep.tracking.scales import label_of, scale_of
+from fer_sweep.spec.search import Parameter
+from fer_sweep.tracking.scales import label_of, logarithmic, scale_of
 
 
 def test_values_over_decades_get_a_logarithmic_axis() -> None:
     assert scale_of([1e-3, 1e-2, 1e-1]) == "log"
+
+
+def test_values_drawn_log_uniformly_get_one_however_close_they_are() -> None:
+    rate = Parameter(distribution="log_uniform_values", min=1e-3, max=3e-2)
+    assert logarithmic({"rate": rate, "alpha": Parameter(distribution="uniform", min=0.0, max=1.0)}) == {"rate"}
+    assert scale_of([5e-3, 7e-3, 2e-2], drawn_log=True) == "log"
+    assert scale_of([5e-3, 7e-3, 2e-2]) == "linear"
 
 
 def test_many_uniform_values_do_not() -> None:

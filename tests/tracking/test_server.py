@@ -2,19 +2,19 @@ import errno
 import json
 import os
 import re
-import shutil
 import signal
 import socket
-import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import quote
 
 import psutil
 import pytest
+from mlflow.entities import Run
 
 from fer_sweep.cli.serve import ServeOptions, serve_store
 from fer_sweep.errors import TrackingError
@@ -23,24 +23,35 @@ from fer_sweep.study.study import open_study
 from fer_sweep.tracking import server
 from fer_sweep.tracking.server import Serving, require_guard, require_port, running_server, server_environment
 from tests.cli.commands import Started, start
-from tests.tracking.studies import finish, follow, new_home, parent_of, tiny, tracker_of
+from tests.tracking.browser import Page, installed, look
+from tests.tracking.studies import (
+    children_of,
+    client_of,
+    finish,
+    follow,
+    new_home,
+    parent_of,
+    tiny,
+    tracker_of,
+)
 from tests.tracking.test_client import free_port
 
-BROWSER = [
-    "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--virtual-time-budget=20000",
-    "--window-size=1600,1200", "--dump-dom",
-]  # fmt: skip
+TRAINING = "workflowType=machine_learning"
+"""Otherwise the UI surrounds runs with its pages for language models."""
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     folder = tmp_path_factory.mktemp("served")
     home = new_home(folder)
-    spec, samples = tiny(folder, ["run_cap=1", "train.epochs=6"])
+    spec, samples = tiny(folder, ["run_cap=2", "train.epochs=40"])
     with open_study(spec, samples, home) as study:
         tracker = tracker_of(study, home)
         finish(study, tracker, follow(study, tracker))
+    client, best = client_of(home), children_of(home)["search", 1]
+    client.create_registered_model("tiny-faces", description="Faces of people never seen before.")
+    client.create_model_version("tiny-faces", best.info.artifact_uri, best.info.run_id, description="It was better.")
+    client.set_registered_model_alias("tiny-faces", "champion", "1")
     return home
 
 
@@ -88,20 +99,91 @@ def test_the_server_shows_the_study(served: tuple[Started, str], home: Home) -> 
     assert run["info"]["run_name"] == "tiny"
     assert f"tiny: {url}/#/experiments/{experiment}/runs/{run_id}?workflowType=machine_learning" in command.stdout
     with urllib.request.urlopen(f"{url}/get-artifact?run_id={run_id}&path=answer.txt", timeout=20) as answer:
-        assert "Ended by run_cap: 1 trials." in answer.read().decode()
+        assert "Ended by run_cap: 2 trials." in answer.read().decode()
 
 
-def test_the_page_of_the_study_opens_in_a_browser(served: tuple[Started, str], tmp_path: Path) -> None:
-    if shutil.which("chromium") is None:
+@pytest.fixture(scope="module")
+def window(served: tuple[Started, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Page]:
+    """Opens a page of the shared server."""
+    if not installed():
         pytest.skip("chromium is not installed")
-    page = re.findall(r"tiny: (\S+)", served[0].stdout)[0]
+    folder = tmp_path_factory.mktemp("browser")
+    return lambda path: look(f"{served[1]}/#/{path}", folder)
 
-    done = subprocess.run(
-        [*BROWSER, f"--user-data-dir={tmp_path}", page], capture_output=True, text=True, timeout=90, check=False
-    )
 
-    assert "tiny" in done.stdout
-    assert "Is it tracked?" in done.stdout
+def artifact_of(home: Home, run: Run, name: str) -> tuple[str, bytes]:
+    """(address, content) of a picture of a run."""
+    info = run.info
+    content = (home.artifacts / "tiny" / info.run_id / "artifacts" / name).read_bytes()
+    return f"experiments/{info.experiment_id}/runs/{info.run_id}/artifacts/{name}?{TRAINING}", content
+
+
+def test_the_page_of_the_study_says_what_was_asked_and_what_was_found(
+    served: tuple[Started, str], window: Callable[[str], Page]
+) -> None:
+    address = re.findall(r"tiny: \S+/#/(\S+)", served[0].stdout)[0]
+
+    page = window(address)
+
+    for text in ("tiny", "Is it tracked?", "Best of the search", "trial 1", "base", "search/best_so_far"):
+        assert text in page.dom
+
+
+def test_the_page_of_a_trial_says_how_it_did_and_shows_searched_parameters_first(
+    home: Home, window: Callable[[str], Page]
+) -> None:
+    info = children_of(home)["search", 1].info
+
+    page = window(f"experiments/{info.experiment_id}/runs/{info.run_id}?{TRAINING}").dom
+
+    assert re.search(r"complete: accuracy \d+\.\d\d ± \d+\.\d\d % \(n = 4 networks\)", page)
+    assert "removal.alpha=0." in page
+    assert 0 < page.index(">objective<") < page.index(">test/accuracy<") < page.index(">epoch/train_loss<")
+    parameters = page[page.index("Search parameters") :]
+    assert 0 < parameters.index(">train.learning_rate<") < parameters.index(">data.source<")
+
+
+@pytest.mark.parametrize("name", ["loss_histograms_by_trial.png", "slices.png"])
+def test_the_pictures_of_a_study_are_shown_large_enough_to_be_read(
+    home: Home, window: Callable[[str], Page], name: str
+) -> None:
+    address, picture = artifact_of(home, parent_of(home), name)
+
+    assert window(address).scale_of(picture) > 0.7
+
+
+@pytest.mark.parametrize("name", ["confusion.png", "training_curves.png"])
+def test_the_pictures_of_a_trial_are_shown_large_enough_to_be_read(
+    home: Home, window: Callable[[str], Page], name: str
+) -> None:
+    address, picture = artifact_of(home, children_of(home)["search", 1], name)
+
+    assert window(address).scale_of(picture) > 0.6
+
+
+def test_the_page_that_compares_two_trials_shows_their_settings_and_results(
+    home: Home, window: Callable[[str], Page]
+) -> None:
+    runs = [children_of(home)["search", number] for number in (0, 1)]
+    named = quote(json.dumps([run.info.run_id for run in runs]))
+
+    experiments = quote(json.dumps([runs[0].info.experiment_id]))
+    page = window(f"compare-runs?runs={named}&experiments={experiments}&{TRAINING}").dom
+
+    for run in runs:
+        assert f">{run.info.run_name}<" in page
+        assert run.data.params["train.learning_rate"] in page
+        assert f"{run.data.metrics['objective']:.3f}".rstrip("0") in page
+    assert "removal.alpha" in page
+
+
+def test_the_page_of_a_registered_model_says_what_it_is(window: Callable[[str], Page]) -> None:
+    model, version = window("models/tiny-faces").dom, window("models/tiny-faces/versions/1").dom
+
+    assert "Faces of people never seen before." in model
+    assert "champion" in model
+    assert "It was better." in version
+    assert "trial 1" in version
 
 
 def test_a_port_in_use_is_refused(served: tuple[Started, str]) -> None:

@@ -18,7 +18,7 @@ def test_the_ranking_has_intervals_from_three_repeats_on(tmp_path: Path, repeats
     spec, samples = tiny(tmp_path, ["run_cap=2", "train.epochs=6", f"protocol.repeats={repeats}"])
     with open_study(spec, samples, Home(tmp_path / "home")) as study:
         events = list(run_study(study, executor=inline(study.samples)))
-        write_study_artifacts(tmp_path, summary_of(study, events), {}, study.facts)
+        write_study_artifacts(tmp_path, summary_of(study, events), {}, study.facts, study.files)
         rows = {"base" if row.is_base else str(row.number): row for row in study.store.rows()}
 
     table = list(csv.DictReader((tmp_path / "trials.csv").read_text().splitlines()))
@@ -26,6 +26,6 @@ def test_the_ranking_has_intervals_from_three_repeats_on(tmp_path: Path, repeats
     assert len(table) == len(rows) == 2
     for line in table:
         interval = interval_over_repeats(rows[line["trial"]].mean, rows[line["trial"]].spread, repeats=repeats)
-        expected = ("", "") if interval is None else (str(interval.low), str(interval.high))
+        expected = ("", "") if interval is None else (str(round(interval.low, 5)), str(round(interval.high, 5)))
         assert (line["low95"], line["high95"]) == expected
     assert all(bool(line["low95"]) is (repeats == 3) for line in table)

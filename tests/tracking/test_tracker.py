@@ -104,8 +104,14 @@ def test_series_over_epochs_equal_the_reports(tracked: Tracked) -> None:
         assert {point.step: point.value for point in history} == {e: r.train_loss for e, r in reports.items()}
         assert 100 < len(history) <= 320
         assert sorted(history, key=lambda p: p.step) == sorted(history, key=lambda p: p.timestamp)
-        accuracies = client.get_metric_history(run.info.run_id, "epoch/test_accuracy")
-        assert {point.step: point.value for point in accuracies} == {e: r.test.accuracy for e, r in reports.items()}
+        expected = {
+            "test_accuracy": {e: r.test.accuracy for e, r in reports.items()},
+            "train_accuracy": {e: r.train_accuracy for e, r in reports.items()},
+            "test_loss": {e: r.test_loss for e, r in reports.items()},
+        }
+        for name, values in expected.items():
+            points = client.get_metric_history(run.info.run_id, f"epoch/{name}")
+            assert {point.step: point.value for point in points} == values
 
 
 def test_final_metrics_equal_the_metrics_module(tracked: Tracked) -> None:
@@ -147,7 +153,7 @@ def test_a_study_leaves_its_ranking_answer_splits_and_pictures(tracked: Tracked,
 
     assert artifacts_of(tracked.home, parent) == {
         "sweep.yaml", "trials.csv", "answer.txt", "split.json", "confirmed.json", "best_so_far.png", "slices.png",
-        "parallel_coordinates.html",
+        "parallel_coordinates.html", "loss_histograms_by_trial.png",
     }  # fmt: skip
     folder = Path(client_of(tracked.home).download_artifacts(parent.info.run_id, "", str(tmp_path)))
     split = json.loads((folder / "split.json").read_text())

@@ -13,7 +13,8 @@ from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.study.events import Trial, TrialFinished
 from fer_sweep.study.rows import TrialRow
 from fer_sweep.tracking.trial_artifacts import write_trial_artifacts
-from fer_sweep.tracking.trial_metrics import final_metrics
+from fer_sweep.tracking.trial_metrics import epoch_metrics, final_metrics
+from fer_sweep.training.bimodality import bimodality_over_epochs
 from fer_sweep.training.calibration import calibration_on_test
 from fer_sweep.training.metrics import scores_on_test
 from fer_sweep.training.records import TrialResult
@@ -66,6 +67,26 @@ def test_an_svm_has_no_calibration_because_its_votes_are_no_probabilities(sample
 
     assert not any("ece" in name for name in values(event, samples))
     assert "reliability.png" not in written(event, samples, tmp_path)
+
+
+def test_the_bimodality_of_the_losses_is_a_series_and_its_highest_point_a_metric(samples: Samples) -> None:
+    event = finished(trial_result())
+    assert event.result is not None
+    epochs, index = bimodality_over_epochs(event.result.networks)
+    expected = dict(zip(epochs.tolist(), index.mean(axis=0).tolist(), strict=True))
+
+    series = epoch_metrics(event.result, start_ms=0, ms_per_epoch=2.0)
+    found = {metric.step: metric.value for metric in series if metric.key == "epoch/bimodality"}
+
+    assert found == {report.epoch: expected[report.epoch] for report in event.result.reports}
+    highest = values(event, samples)
+    assert highest["train/bimodality"] == max(expected.values())
+    assert expected[int(highest["train/bimodality_epoch"])] == max(expected.values())
+
+
+def test_an_svm_has_no_losses_whose_bimodality_could_be_told(samples: Samples) -> None:
+    assert not any("bimodality" in name for name in values(svm_finished(), samples))
+    assert epoch_metrics(svm_result(), start_ms=0, ms_per_epoch=2.0) == []
 
 
 def test_the_confusion_matrix_is_kept_in_counts_and_in_per_cent(samples: Samples, tmp_path: Path) -> None:

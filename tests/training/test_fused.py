@@ -70,6 +70,11 @@ def test_it_agrees_with_the_torch_engine(train: dict[str, int | float | str]) ->
         for p, (_, n) in enumerate(WIDTHS_AND_SIZES):
             np.testing.assert_allclose(errors[p, :n], expected[p, :n], rtol=1e-3, atol=1e-4)
             assert not errors[p, n:].any()
+    for engine in (ours, theirs):
+        cross_entropy, right = engine.recent()
+        np.testing.assert_array_equal(cross_entropy, engine.errors()[0])
+        for p, (one, predicted) in enumerate(zip(them, engine.predict(-1), strict=True)):
+            np.testing.assert_array_equal(right[p, : len(one.y)], predicted.argmax(1) == one.y)
     for part in (0, 1, -1):
         for our, their in zip(ours.predict(part), theirs.predict(part), strict=True):
             assert our.shape == their.shape

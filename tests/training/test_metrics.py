@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fer_sweep.training.metrics import class_metrics, confusion_matrix, metric_values, row_shares, scores
+from fer_sweep.training.metrics import (
+    class_metrics,
+    confusion_matrix,
+    mean_cross_entropy,
+    metric_values,
+    row_shares,
+    scores,
+)
 
 
 def test_metrics_of_a_small_table_are_those_of_the_paper() -> None:
@@ -49,6 +56,15 @@ def test_false_positives_and_specificities_add_up(confusion: np.ndarray) -> None
     specificity = class_metrics(confusion).specificity
 
     assert ((n - of_class) * specificity).sum() == pytest.approx(n * (7 - 2 + accuracy))
+    assert metric_values(confusion).macro_f1 == pytest.approx(class_metrics(confusion).f1.mean())
+    assert metric_values(confusion).uar == pytest.approx(class_metrics(confusion).recall.mean())
+
+
+def test_cross_entropy_of_predictions_is_finite_where_the_true_class_has_probability_zero() -> None:
+    probabilities = np.array([[0.5, 0.5], [1.0, 0.0]], dtype=np.float32)
+
+    assert mean_cross_entropy(probabilities, np.array([0, 0])) == pytest.approx(np.log(2) / 2)
+    assert mean_cross_entropy(probabilities, np.array([1, 1])) == pytest.approx((np.log(2) + 126 * np.log(2)) / 2)
 
 
 def test_spread_is_the_deviation_over_repeats_of_the_mean_over_folds() -> None:

@@ -158,7 +158,22 @@ def test_errors_are_those_of_the_network_in_evaluation_mode_on_unchanged_picture
 
     np.testing.assert_allclose(cross_entropy[0], -np.log((probabilities * targets).sum(1)), rtol=1e-4)
     np.testing.assert_allclose(half_sse[0], 0.5 * ((probabilities - targets) ** 2).sum(1), rtol=1e-4)
-    assert not np.allclose(engine.recent_errors()[0], cross_entropy[0])
+    assert not np.allclose(engine.recent()[0][0], cross_entropy[0])
+
+
+def test_what_is_recent_is_of_the_last_epoch_and_before_it_of_the_pictures_as_they_are(samples: Samples) -> None:
+    engine = population(samples, member(samples))
+    before, right_before = engine.recent()
+    np.testing.assert_array_equal(before, engine.errors()[0])
+    np.testing.assert_array_equal(right_before[0], engine.predict(-1)[0].argmax(1) == samples.y[:41])
+
+    engine.advance(1)
+    after, right = engine.recent()
+
+    assert (after != before).all()
+    assert 0 < right.sum() < right.size
+    assert right[0][after[0] < np.log(2)].all(), "a class with more than half of the probability is predicted"
+    assert not right[0][after[0] > np.log(7)].any()
 
 
 def test_bdr_removes_from_networks_on_pictures_and_random_removal_as_many(samples: Samples) -> None:

@@ -14,7 +14,7 @@ from fer_sweep.training import cohort, population
 from fer_sweep.training.fold_data import prepare_fold
 from fer_sweep.training.member import Member
 from fer_sweep.training.metrics import scores_on_test
-from fer_sweep.training.records import EpochReport, Record, TrialFailure, TrialResult
+from fer_sweep.training.records import EpochReport, Record, TrialFailure, TrialResult, report_from
 from fer_sweep.training.removal_metrics import removal_quality
 from fer_sweep.training.seeds import derive_seed
 from fer_sweep.training.trials import TrialRequest, run_trials
@@ -198,6 +198,34 @@ def test_reports_come_in_order_and_cover_the_whole_training(samples: Samples, sp
     assert len(epochs) <= 202
     assert isinstance(records[-1], TrialResult)
     assert [report.epoch for report in records[-1].reports] == epochs
+
+
+def test_reports_hold_the_losses_and_accuracies_of_both_parts(samples: Samples, split: Split) -> None:
+    records = run([config(removal=BDR)], samples, split)
+    reports = [record for record in records if isinstance(record, EpochReport)]
+    networks = results(records)[0].networks
+
+    chances = [n.test_probabilities[np.arange(len(n.test)), samples.y[n.test]] for n in networks]
+    trained = [np.setdiff1d(np.arange(len(samples)), n.test) for n in networks]
+    kept = [np.setdiff1d(t, [i for r in n.removals for i in r.removed]) for n, t in zip(networks, trained, strict=True)]
+    assert reports[-1].test_loss == pytest.approx(np.mean([-np.log(chance).mean() for chance in chances]), rel=1e-5)
+    assert reports[0].test_loss == pytest.approx(np.log(7), abs=0.4)
+    assert 1.0 >= reports[-1].train_accuracy > reports[0].train_accuracy
+    assert reports[-1].active_samples == np.mean([len(k) for k in kept]) < len(trained[0])
+    wrong = [(1.0 - n.train_accuracy) * len(t) for n, t in zip(networks, trained, strict=True)]
+    gone = [len(t) - len(k) for t, k in zip(trained, kept, strict=True)]
+    least = np.mean([max(w - g, 0) / len(k) for w, g, k in zip(wrong, gone, kept, strict=True)])
+    assert 1.0 - reports[-1].train_accuracy >= least - 1e-9
+
+
+def test_reports_kept_by_an_earlier_version_can_be_read() -> None:
+    values = {"accuracy": 0.5, "macro_f1": 0.5, "uar": 0.5}
+    kept = {"trial": 1, "epoch": 3, "last_epoch": 9, "train_loss": 1.0, "loss_variance": 1.0, "active_samples": 7.0}
+
+    report = report_from({**kept, "test": values, "validation": None})
+
+    assert (report.epoch, report.test.uar) == (3, 0.5)
+    assert np.isnan([report.train_accuracy, report.test_loss]).all()
 
 
 def test_a_trial_stops_where_it_is_told_to_and_the_others_go_on(samples: Samples, split: Split) -> None:

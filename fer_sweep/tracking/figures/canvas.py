@@ -62,7 +62,7 @@ def message(title: str, text: str) -> bytes:
 def text_width(text: str, size: float) -> float:
     """Inches that a line of text takes. size: points."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        warnings.filterwarnings("ignore", "(?s)Glyph .* missing from font")
         width, _, _ = _RULER.get_text_width_height_descent(text, FontProperties(size=size), False)  # type: ignore[no-untyped-call]
     return float(width / _RULER.dpi)
 
@@ -79,12 +79,11 @@ def shortened(text: str, width: float, size: float) -> str:
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG."""
-    pixels = io.BytesIO()
     canvas = FigureCanvasAgg(figure)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box in the picture says as much
-        figure.savefig(pixels, format="rgba")
-    image = Image.frombytes("RGBA", canvas.get_width_height(), pixels.getvalue()).convert("RGB")
+        warnings.filterwarnings("ignore", "(?s)Glyph .* missing from font")  # a box in the picture says as much
+        canvas.draw()  # type: ignore[no-untyped-call]  # not savefig, which draws everything twice
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])  # type: ignore[no-untyped-call]
     buffer = io.BytesIO()
     image.save(buffer, format="png")  # in all its colours: a palette shows as bands in faces and heat maps
     return buffer.getvalue()

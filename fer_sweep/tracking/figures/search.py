@@ -1,7 +1,8 @@
 """What a search found: values over trials, which parameters mattered, and the metric against each of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from math import ceil
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,9 @@ from fer_sweep.tracking.figures.canvas import (
     png,
 )
 from fer_sweep.tracking.scales import label_of, scale_of
+
+SLICE_COLUMNS = 3
+"""More would be shown too small beside MLflow's list of files."""
 
 
 def best_so_far(rows: Sequence[TrialRow], *, metric: str, goal: str) -> bytes:
@@ -117,19 +121,21 @@ def importance(importances: Mapping[str, float]) -> bytes:
     return png(figure)
 
 
-def slices(rows: Sequence[TrialRow], *, metric: str) -> bytes:
-    """PNG, 250 pixels per column: the metric against each searched parameter, later trials darker, the base ringed."""
+def slices(rows: Sequence[TrialRow], *, metric: str, log_scaled: Container[str] = frozenset()) -> bytes:
+    """PNG, 270 pixels per column: the metric against each searched parameter, later trials darker, the base ringed.
+    log_scaled: parameters with a logarithmic axis in any case."""
     shown = [row for row in rows if row.state == "complete" and row.mean is not None]
     names = list(dict.fromkeys(name for row in shown for name in row.assignments))
     title = f"{metric} against each searched parameter"
     if not names:
         return message(title, "No complete trial has a searched parameter.")
-    columns = min(4, len(names))
+    columns = min(SLICE_COLUMNS, len(names))
     lines = ceil(len(names) / columns)
-    figure = new_figure(max(2.5 * columns + 1, 5.5), 0.9 + 2.5 * lines)
+    figure = new_figure(max(2.7 * columns + 0.9, 5.5), 0.9 + 2.5 * lines)
     panels = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
     for axes, name in zip(panels, names, strict=False):
-        points = _slice(axes, name, [row for row in shown if name in row.assignments], last=shown[-1].number)
+        own = [row for row in shown if name in row.assignments]
+        points = _slice(axes, name, own, last=shown[-1].number, log=name in log_scaled)
     for axes in panels[len(names) :]:
         axes.set_visible(False)
     for axes in panels[::columns]:
@@ -141,9 +147,9 @@ def slices(rows: Sequence[TrialRow], *, metric: str) -> bytes:
     return png(figure)
 
 
-def _slice(axes: Axes, name: str, rows: Sequence[TrialRow], *, last: int) -> PathCollection:
+def _slice(axes: Axes, name: str, rows: Sequence[TrialRow], *, last: int, log: bool) -> PathCollection:
     values = [row.assignments[name] for row in rows]
-    numbers, y, scale = np.array([row.number for row in rows]), _percent(rows), scale_of(values)
+    numbers, y, scale = np.array([row.number for row in rows]), _percent(rows), scale_of(values, drawn_log=log)
     if scale == "categories":
         x = _strip(axes, [label_of(value) for value in values], numbers)
     else:
@@ -151,7 +157,8 @@ def _slice(axes: Axes, name: str, rows: Sequence[TrialRow], *, last: int) -> Pat
         axes.xaxis.set_major_locator(MaxNLocator(4))
         if scale == "log":
             axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(numticks=5))
+            decades = x.max() >= 10 * x.min()
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if decades else (1.0, 2.0, 5.0), numticks=5))
         if x.min() == x.max():
             axes.set_xticks([x[0]])
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -168,7 +175,12 @@ def _strip(axes: Axes, labels: Sequence[str], numbers: npt.NDArray[np.int64]) ->
     """Positions of a categorical parameter's values, spread a little so that equal ones can be told apart."""
     categories = sorted(set(labels))
     shorten = [label if len(label) <= 14 else f"{label[:13]}…" for label in categories]
-    axes.set_xticks(range(len(categories)), shorten, rotation=30 if sum(map(len, shorten)) > 24 else 0)
+    slant: dict[str, Any] = {}
+    if len(categories) > 6:
+        slant = {"rotation": 90, "fontsize": SMALL if len(categories) <= 15 else 6}
+    elif sum(map(len, shorten)) > 24:
+        slant = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(categories)), shorten, **slant)
     axes.set_xlim(-0.5, len(categories) - 0.5)
     places: FloatArray = np.array([categories.index(label) for label in labels]) + 0.3 * (
         (numbers * 0.618034) % 1 - 0.5
