@@ -34,7 +34,8 @@ def test_the_readme_has_the_commands_that_are_tested_here() -> None:
     verbs = {shlex.split(command)[1] for command in COMMANDS}
 
     assert verbs == {
-        "validate", "plan", "run", "status", "serve", "data", "sync", "compare", "promote", "history", "predict", "doctor",
+        "validate", "plan", "run", "status", "serve", "data", "sync",
+        "compare", "promote", "history", "predict", "doctor",
     }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from tests.study.studies import CPU, sweep
 SPEC = sweep()
 SAMPLES = load_samples(SPEC.data)
 SPLIT = make_split(SAMPLES, SPEC.protocol)
-LONG = {"epochs": 400_000, "learning_rate": 0.001}
+LONG = sweep(train={"epochs": 1_000_000, "learning_rate": 0.001}, model={"kind": "mlp", "hidden_units": 200})
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +107,8 @@ def test_trials_of_a_killed_process_run_again_elsewhere(pool: Pool, tmp_path: Pa
 
 def test_a_trial_that_loses_every_process_fails(pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "MOST_LOSSES", 0)
-    spec = sweep(train=LONG)
 
-    with closing(pool.run(requests(1, spec), SPLIT, folder=tmp_path)) as records:
+    with closing(pool.run(requests(1, LONG), SPLIT, folder=tmp_path)) as records:
         next(records)
         for process in multiprocessing.active_children():
             process.kill()
@@ -123,21 +122,21 @@ def test_a_trial_that_loses_every_process_fails(pool: Pool, tmp_path: Path, monk
 
 
 def test_a_stuck_trial_is_ended_and_others_are_not(tmp_path: Path) -> None:
-    with Pool(SAMPLES, places(slots=1, device="cpu", gpus=0), trial_timeout=4.0) as pool:
-        long = TrialRequest(0, sweep(train=LONG).base, seed=0)
+    with Pool(SAMPLES, places(slots=1, device="cpu", gpus=0), trial_timeout=3.0) as pool:
+        long = TrialRequest(0, LONG.base, seed=0)
         records = run(pool, [long, *requests(3)[1:]], tmp_path)
 
     assert [record.why for record in records if isinstance(record, WorkerLost)][:1] == [
-        "resources.trial_timeout: more than 4 seconds for each"
+        "resources.trial_timeout: more than 3 seconds for each"
     ]
     (failed,) = [record for record in records if isinstance(record, TrialFailure)]
     assert (failed.trial, failed.kind) == (0, "timeout")
-    assert failed.message == "resources.trial_timeout: it took more than 4 seconds"
+    assert failed.message == "resources.trial_timeout: it took more than 3 seconds"
     assert set(results(records)) == {1, 2}
 
 
 def test_closing_early_leaves_the_workers_free_for_others(pool: Pool, tmp_path: Path) -> None:
-    running = pool.run(requests(2, sweep(train=LONG)), SPLIT, folder=tmp_path)
+    running = pool.run(requests(2, LONG), SPLIT, folder=tmp_path)
     next(running)
 
     running.close()
@@ -157,7 +156,7 @@ def test_no_process_is_left_behind(tmp_path: Path) -> None:
     with Pool(SAMPLES, places(slots=1, device="cpu", gpus=0)) as pool:
         (process,) = set(multiprocessing.active_children()) - before
         pid = process.pid
-        next(pool.run(requests(1, sweep(train=LONG)), SPLIT, folder=tmp_path))
+        next(pool.run(requests(1, LONG), SPLIT, folder=tmp_path))
 
     assert pid is not None
     with pytest.raises(ProcessLookupError):

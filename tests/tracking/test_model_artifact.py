@@ -26,6 +26,7 @@ from fer_sweep.data import Samples, load_samples
 from fer_sweep.errors import DataError, TrackingError
 from fer_sweep.serving import FittedPipeline, predict
 from fer_sweep.spec.data import FaceOptions
+from fer_sweep.tracking.client import global_uri
 from fer_sweep.tracking.model_artifact import log_fitted, requirements
 from tests.serving.fitted import KINDS, configured, fitted
 from tests.tracking.studies import client_of, new_home
@@ -83,10 +84,8 @@ def dropping(client: MlflowClient, run_id: str, faces: Logged) -> Logged:
 
 @pytest.fixture
 def tracked(client: MlflowClient) -> Iterator[None]:
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(client.tracking_uri)
-    yield
-    mlflow.set_tracking_uri(before)
+    with global_uri(client.tracking_uri):
+        yield
 
 
 def stranger(client: MlflowClient) -> dict[str, str]:
