@@ -1,6 +1,6 @@
 """kill -9 at random moments, again and again: a study must come out as if nothing had happened.
 
-FER_KILLS=20 kills more often than the 4 times of the test suite.
+FER_KILLS=20 kills more often than the 3 times of the test suite.
 """
 
 import os
@@ -21,7 +21,7 @@ from fer_sweep.study.home import Home
 from tests.cli.commands import Started, fer_sweep, start
 from tests.tracking.studies import children_of, new_home, runs_of, write_tiny
 
-KILLS = int(os.environ.get("FER_KILLS", "4"))
+KILLS = int(os.environ.get("FER_KILLS", "3"))
 CAP = 8
 SHORT = ["--set", "protocol.repeats=1", "--set", "resources.trials_at_once=3"]
 LONG = [*SHORT, "--set", f"run_cap={CAP}"]

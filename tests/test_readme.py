@@ -45,7 +45,7 @@ def test_readme_command_works(command: str, environment: dict[str, str]) -> None
     if arguments[0] in ("run", "plan"):
         arguments += shortened(ROOT / arguments[1])
     if arguments[0] == "promote":  # of a sweep this short nothing is better than its base
-        arguments += ["--trial", "0", "--force", "to test the README"]
+        arguments += ["--trial", "0", "--force", "--reason", "to test the README"]
     if arguments[0] in ("data", "predict"):
         arguments = [place.replace("faces", environment["DRAWN"]) for place in arguments]
 

@@ -120,16 +120,17 @@ class StudyStore:
     def report(self, number: int, step: int, value: float) -> bool:
         """Report an intermediate value; returns whether the pruner wants the trial to end there.
 
-        A trial that runs again after a crash reports what is known already: steps before the last one it had reached
-        were survived, so they are survived again.
+        The database gets a value once its step is survived (`tell` writes the last one of a pruned trial). So a trial
+        that runs again after a crash survives again what it had survived, whatever other trials have ended since.
         """
         known = self._memory.get_trial(self._memory_id(number)).intermediate_values
-        if known and step < max(known):
+        if known and step <= max(known):
             return False
-        if step not in known:
+        self._memory.set_trial_intermediate_value(self._memory_id(number), step, value)
+        prune = self.study.pruner.prune(self.study, self._memory.get_trial(self._memory_id(number)))
+        if not prune:
             self._database.set_trial_intermediate_value(self._ids[number], step, value)
-            self._memory.set_trial_intermediate_value(self._memory_id(number), step, value)
-        return self.study.pruner.prune(self.study, self._memory.get_trial(self._memory_id(number)))
+        return prune
 
     def tell(self, number: int, outcome: Mapping[str, Any], *, state: State, value: float | None = None) -> None:
         """End a trial with what row_of needs to know. `pruned` keeps the last reported value, if there is one."""
@@ -137,6 +138,8 @@ class StudyStore:
         if told is TrialState.PRUNED:
             known = self._memory.get_trial(self._memory_id(number)).intermediate_values
             value = known[max(known)] if known else None
+            if value is not None:
+                self._database.set_trial_intermediate_value(self._ids[number], max(known), value)
         values = None if value is None or told is TrialState.FAIL else [value]
         for storage, trial_id in ((self._database, self._ids[number]), (self._memory, self._memory_id(number))):
             storage.set_trial_user_attr(trial_id, "outcome", dict(outcome))
