@@ -31,7 +31,7 @@ data: {{source: synthetic_features, samples: 350, persons: 40, seed: 1}}
 protocol: {{folds: 2, repeats: 5, seed: 0}}
 model: {{kind: mlp, hidden_units: 100}}
 train: {{optimizer: adam, learning_rate: 0.003, epochs: {epochs}}}
-removal: {{rule: bdr, start: 20, interval: 20}}
+removal: {{rule: none}}
 method: random
 parameters:
   train.learning_rate: {{distribution: log_uniform_values, min: 1e-3, max: 1e-1}}
@@ -141,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes, to see that it works")
     quick = parser.parse_args().quick
-    trials, epochs, rounds, kill_after, away = (3, 200, 1, 1, 0.5) if quick else (40, 2000, 3, 8, 60.0)
+    trials, epochs, rounds, kill_after, away = (3, 200, 1, 1, 0.5) if quick else (45, 8000, 3, 8, 60.0)
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, mlflow {mlflow.__version__}")
     print(f"{trials} trials; the server is killed after {kill_after} of them and started again {away:g} s later")
     os.environ.update(ENVIRONMENT)
