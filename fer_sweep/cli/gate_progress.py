@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from fer_sweep.cli.progress import noted_bars
 from fer_sweep.study.gate import GateEvent, GateMeasured, GateReported, GateStarted
 from fer_sweep.training.records import EpochReport
 
@@ -19,16 +19,7 @@ class GateProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._progress = noted_bars(console)
         self._task = self._progress.add_task("", total=None, note="", visible=False)
 
     def __enter__(self) -> Self:

@@ -18,21 +18,26 @@ from fer_sweep.study.events import (
 from fer_sweep.study.summary import describe
 
 
+def noted_bars(console: Console) -> Progress:
+    """Bars that count, each with a `note` beside it; they leave nothing behind, and are not there in a pipe."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
 class StudyProgress:
     """Shows the events of a study. total: trials to expect, None when unknown; done: those of earlier runs."""
 
     def __init__(self, console: Console, *, total: int | None, done: int) -> None:
         self._console = console
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._progress = noted_bars(console)
         self._study = self._progress.add_task("trials", total=total, completed=done, note="")
         self._epochs = self._progress.add_task("epochs", total=None, note="", visible=False)
         self._running: dict[tuple[str, int], tuple[int, int]] = {}

@@ -4,11 +4,10 @@ import traceback
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
 
 from fer_sweep.data import Samples, Split
 from fer_sweep.training.records import EpochReport, Record, TrialFailure
-from fer_sweep.training.trials import Device, TrialRequest, run_trials
+from fer_sweep.training.trials import Device, DeviceType, TrialRequest, device_type, run_trials
 
 
 class Inline:
@@ -20,14 +19,14 @@ class Inline:
         self._samples, self._device = samples, device
 
     @property
-    def device_type(self) -> Literal["cpu", "cuda"]:
+    def device_type(self) -> DeviceType:
         """Where it trains."""
-        return "cuda" if self._device.type == "cuda" else "cpu"
+        return device_type(self._device)
 
     @property
     def gpus(self) -> int:
         """1 or 0."""
-        return 1 if self._device.type == "cuda" else 0
+        return 1 if self.device_type == "cuda" else 0
 
     def run(
         self, requests: Sequence[TrialRequest], split: Split, *, folder: Path

@@ -5,11 +5,11 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Literal
 
 import optuna
 
 from fer_sweep.data import Samples, Split
+from fer_sweep.execution.opening import pool_slots
 from fer_sweep.spec import SweepSpec, grid_size
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.base import base_in_space, planned_trials
@@ -17,7 +17,7 @@ from fer_sweep.study.proposals import Proposer
 from fer_sweep.study.sampling import STARTUP_TRIALS
 from fer_sweep.study.search import trials_at_once
 from fer_sweep.training.records import EpochReport
-from fer_sweep.training.trials import Device, TrialRequest, run_trials
+from fer_sweep.training.trials import Device, TrialRequest, device_type, run_trials
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,8 @@ def make_plan(
 ) -> Plan:
     """Plan a sweep. Trains copies of the base for about `probe_seconds` to measure the speed here and now."""
     trials = planned_trials(spec)
-    kind: Literal["cpu", "cuda"] = "cuda" if device.type == "cuda" else "cpu"
-    slots = 1 if spec.resources.slots == "auto" else spec.resources.slots
-    at_once = trials_at_once(spec, split, device=kind, slots=slots)
+    slots = max(1, pool_slots(spec.resources))
+    at_once = trials_at_once(spec, split, device=device_type(device), slots=slots)
     copies = at_once if trials is None else min(at_once, trials)
     begun = time.perf_counter()
     speed = _probe(spec, samples, split, device=device, copies=copies, seconds=probe_seconds)

@@ -49,7 +49,7 @@ def open_client(store: Store) -> MlflowClient:
     if store.artifacts is not None:
         store.artifacts.mkdir(parents=True, exist_ok=True)
     with store_errors(store.uri, _START_IT):
-        if not store.uri.startswith(("http://", "https://")):
+        if store.artifacts is not None:  # no server stands before it
             _connect(store.uri)
         client = MlflowClient(tracking_uri=store.uri)
         client.search_experiments(max_results=1)

@@ -39,10 +39,21 @@ from fer_sweep.training.seeds import derive_seed
 from fer_sweep.training.threads import one_thread
 from fer_sweep.training.trial_run import TrialRequest, TrialRun, device_name
 
-__all__ = ["Device", "TrialRequest", "choose_device", "device_name", "gpu_count", "require_weights", "run_trials"]
+__all__ = [
+    "Device",
+    "DeviceType",
+    "TrialRequest",
+    "choose_device",
+    "device_name",
+    "device_type",
+    "gpu_count",
+    "require_weights",
+    "run_trials",
+]
 
 Device = torch.device
 """Where trials train, for floors that pass it on and need not know torch."""
+DeviceType = Literal["cpu", "cuda"]
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
@@ -50,6 +61,11 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(wanted)
+
+
+def device_type(device: Device) -> DeviceType:
+    """The kind of a device."""
+    return "cuda" if device.type == "cuda" else "cpu"
 
 
 def gpu_count() -> int:

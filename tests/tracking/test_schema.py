@@ -24,11 +24,8 @@ def revision_before_the_last() -> str:
     return str(script.get_revision("head").down_revision)
 
 
-@pytest.fixture(scope="module")
-def old_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store as the MLflow before the last change of its schema has made it, with an experiment in it."""
-    file = tmp_path_factory.mktemp("old") / "mlflow.db"
-    uri = f"sqlite:///{file}"
+def make_old(uri: str) -> None:
+    """Give an empty database the schema before the last change."""
     engine = utils.create_sqlalchemy_engine(uri)
     utils.InitialBase.metadata.create_all(engine)
     config = utils._get_alembic_config(uri)
@@ -36,6 +33,14 @@ def old_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         config.attributes["connection"] = connection
         command.upgrade(config, revision_before_the_last())
     engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def old_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store as the MLflow before the last change of its schema has made it, with an experiment in it."""
+    file = tmp_path_factory.mktemp("old") / "mlflow.db"
+    uri = f"sqlite:///{file}"
+    make_old(uri)
     with closing(sqlite3.connect(file)) as database, database:
         database.execute("insert into experiments (name, lifecycle_stage) values ('kept', 'active')")
     return file
@@ -141,13 +146,7 @@ def test_postgres_is_upgraded_only_when_told_to(tmp_path: Path) -> None:
     try:
         uri = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
         assert schema_of(uri).state == "empty"
-        engine = utils.create_sqlalchemy_engine(uri)
-        utils.InitialBase.metadata.create_all(engine)
-        config = utils._get_alembic_config(uri)
-        with engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision_before_the_last())
-        engine.dispose()
+        make_old(uri)
         assert schema_of(uri).state == "older"
 
         with pytest.raises(TrackingError, match=r"Upgrading cannot be undone: .*pg_dump .* add --upgrade"):
