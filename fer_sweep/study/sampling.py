@@ -10,7 +10,6 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
-from scipy.stats import qmc
 
 from fer_sweep.spec import Parameter, SweepSpec, active, in_topological_order
 from fer_sweep.spec.search import Scalar
@@ -74,6 +73,8 @@ class _SobolSampler(BaseSampler):
     """
 
     def __init__(self, *, seed: int, number: int, paths: tuple[str, ...]) -> None:
+        from scipy.stats import qmc  # takes half a second to load, and only this method wants it
+
         sequence = qmc.Sobol(d=len(paths), scramble=True, rng=np.random.default_rng(seed))
         if number > 0:
             sequence.fast_forward(number)
