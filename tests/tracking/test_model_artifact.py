@@ -93,6 +93,9 @@ def stranger(client: MlflowClient) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "MLFLOW_TRACKING_URI"}}
     return {
         **kept,
+        "PATH": os.pathsep.join(
+            [str(Path(sys.executable).parent), os.environ["PATH"]]
+        ),  # `mlflow models serve` looks for uvicorn there
         "MLFLOW_TRACKING_URI": client.tracking_uri,
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -262,8 +265,9 @@ def server(client: MlflowClient, dropping: Logged, tmp_path: Path) -> Iterator[s
             wait_for(f"http://127.0.0.1:{port}/ping", process, tmp_path / "server.txt")
             yield f"http://127.0.0.1:{port}/invocations"
         finally:
-            os.killpg(process.pid, 15)
-            process.wait(timeout=30)
+            if process.poll() is None:
+                os.killpg(process.pid, 15)
+                process.wait(timeout=30)
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], printed: Path) -> None:
