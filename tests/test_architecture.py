@@ -24,6 +24,7 @@ FLOORS = (
     "execution",
     "study",
     "tracking",
+    "reporting",
     "cli",
 )
 """Bottom to top. A module imports from its own floor and the ones below."""
@@ -48,6 +49,8 @@ OWNERS = {
     "matplotlib": ("tracking/figures",),
     "PIL": ("data", "tracking/figures"),
     "psutil": ("tracking/provenance.py", "tracking/listeners.py"),
+    "jinja2": ("reporting",),
+    "markupsafe": ("reporting",),
     "typer": ("cli",),
     "rich": ("cli",),
 }

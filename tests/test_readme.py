@@ -27,7 +27,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**write_inputs(folder), "FER_SWEEP_HOME": str(folder / "home")}.items():
             patch.setenv(name, value)
-        yield {**os.environ, "DRAWN": str(folder / "drawn")}
+        yield {**os.environ, "DRAWN": str(folder / "drawn"), "REPORTS": str(folder / "reports")}
 
 
 def test_the_readme_has_the_commands_that_are_tested_here() -> None:
@@ -35,7 +35,7 @@ def test_the_readme_has_the_commands_that_are_tested_here() -> None:
 
     assert verbs == {
         "validate", "plan", "run", "status", "serve", "data", "sync",
-        "compare", "promote", "history", "predict", "doctor",
+        "report", "compare", "promote", "history", "predict", "doctor",
     }  # fmt: skip
 
 
@@ -44,6 +44,8 @@ def test_readme_command_works(command: str, environment: dict[str, str]) -> None
     arguments = shlex.split(command)[1:]
     if arguments[0] in ("run", "plan"):
         arguments += shortened(ROOT / arguments[1])
+    if arguments[0] == "report":
+        arguments += ["--output", environment["REPORTS"]]
     if arguments[0] == "promote":  # of a sweep this short nothing is better than its base
         arguments += ["--trial", "0", "--force", "--reason", "to test the README"]
     if arguments[0] in ("data", "predict"):

@@ -1,6 +1,7 @@
 """Verbs about sweeps. Each imports what it needs when it is called, so that --help answers at once."""
 
 import signal
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -87,6 +88,22 @@ def status(
     from fer_sweep.cli.status import show_status
 
     show_status(study, home=home, as_json=as_json)
+
+
+def report(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="Its name.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="FOLDER", help="Where to write it; default: reports/STUDY.", show_default=False
+        ),
+    ] = None,
+    home: HomeFolder = DEFAULT_HOME,
+) -> None:
+    """Write what a study found as one HTML file that needs no network, with its pictures and tables beside it."""
+    from fer_sweep.cli.report import report_study
+
+    report_study(study, folder=output, home=home)
 
 
 def compare(

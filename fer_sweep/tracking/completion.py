@@ -1,7 +1,7 @@
 """What an outbox lacks, made anew from the database of searches, the results on disk, and what is left of it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fer_sweep.study.events import TrialFinished
@@ -38,6 +38,18 @@ class OutboxState:
     def finished(self) -> set[tuple[str, int]]:
         """Stage and number of the trials whose end it has."""
         return {(e.body["stage"], e.body["number"]) for e in self.entries if e.kind == "finished"}
+
+    @property
+    def failed_confirmations(self) -> set[int]:
+        """Number of the confirmations that failed, of which no result file remains."""
+        ended = (e.body for e in self.entries if e.kind == "finished" and e.body["stage"] == "confirm")
+        return {body["number"] for body in ended if body["row"]["state"] == "failed"}
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """Of the process that ran the study last; empty if that is not known."""
+        opened = [e.body["provenance"] for e in self.entries if e.kind == "opened"]
+        return opened[-1] if opened else {}
 
 
 def outbox_state(home: Home, name: str) -> OutboxState:
@@ -88,14 +100,8 @@ def _lacking(facts: StudyFacts, home: Home, state: OutboxState) -> list[Entry]:
     if not any(entry.kind == "opened" for entry in state.entries):
         events.insert(0, (min(times, default=time.time_ns() // 1_000_000), StudyOpened({})))
     if events or not state.is_ended:
-        failed = _failed_confirmations(state.entries)
-        ending = ending_of(facts, store, files, failed=failed)
+        ending = ending_of(facts, store, files, failed=state.failed_confirmations)
         status: Status = "FINISHED" if ending.complete else "KILLED"
         last = max((*times, *(at for at, _ in events)))
         events.append((last, StudyEnded(status, ending.summary, importance(store.study))))
     return [to_entry(event, at=at) for at, event in events]
-
-
-def _failed_confirmations(entries: Sequence[Entry]) -> set[int]:
-    failed = (e.body for e in entries if e.kind == "finished" and e.body["row"]["state"] == "failed")
-    return {body["number"] for body in failed if body["stage"] == "confirm"}
