@@ -46,7 +46,7 @@ OWNERS = {
     "alembic": ("tracking/schema.py",),
     "pandas": ("tracking/model_artifact.py", "tracking/served_model.py"),
     "sqlalchemy": ("tracking/client.py", "tracking/schema.py"),
-    "matplotlib": ("tracking/figures",),
+    "matplotlib": ("tracking/figures", "reporting/paper/figures.py"),
     "PIL": ("data", "tracking/figures"),
     "psutil": ("tracking/provenance.py", "tracking/listeners.py"),
     "jinja2": ("reporting",),

@@ -37,6 +37,24 @@ def run_sweep(
 ) -> int:
     """Run or resume a sweep. Returns the exit code. Raises TrackingError when all is done but not all is in MLflow."""
     place = Home(home)
+    summary, left = conduct(spec, place, branch=branch, tracking_uri=tracking_uri, offline=offline)
+    if as_json:
+        out.print_json(json.dumps(_as_json(summary)))
+    else:
+        out.print()
+        tables.print_result(out, summary)
+        if left is None:
+            out.print(where_to_look(place, tracking_uri, summary.study, offline=offline), soft_wrap=True)
+    if left is not None:
+        raise TrackingError(left)
+    return 0 if summary.best is not None else NO_VALID_TRIAL
+
+
+def conduct(
+    spec: SweepSpec, place: Home, *, branch: bool, tracking_uri: str | None, offline: bool
+) -> tuple[Summary, str | None]:
+    """Run or resume a sweep with its progress on the terminal. Returns what it found, and what to do about entries that
+    could not be written to MLflow, None if there are none."""
     # first, because it takes seconds until MLflow is there, and on another core
     with nullcontext() if offline else WriterProcess(store_of(tracking_uri, place), place) as writer:
         samples = load_samples(spec.data, Cache(place.cache))
@@ -50,17 +68,7 @@ def run_sweep(
                 watch.begin()
                 with open_executor(spec.resources, samples) as executor, Interruption() as interruption:
                     summary = _follow(study, executor, recorder, watch, interruption)
-            left = watch.finish()
-    if as_json:
-        out.print_json(json.dumps(_as_json(summary)))
-    else:
-        out.print()
-        tables.print_result(out, summary)
-        if left is None:
-            out.print(_where_to_look(place, tracking_uri, study.name, offline=offline), soft_wrap=True)
-    if left is not None:
-        raise TrackingError(left)
-    return 0 if summary.best is not None else NO_VALID_TRIAL
+            return summary, watch.finish()
 
 
 def _follow(
@@ -104,7 +112,8 @@ def _finish(study: OpenStudy, recorder: Recorder, end: StudyFinished | None, *, 
     return summary
 
 
-def _where_to_look(home: Home, tracking_uri: str | None, study: str, *, offline: bool) -> str:
+def where_to_look(home: Home, tracking_uri: str | None, study: str, *, offline: bool) -> str:
+    """Where the runs of a study can be seen, or how they get there."""
     if offline:
         return f"It is not in MLflow yet. Send it: fer-sweep sync {study}{home_option(home)}"
     if tracking_uri is None:

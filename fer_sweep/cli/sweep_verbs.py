@@ -106,6 +106,34 @@ def report(
     report_study(study, folder=output, home=home)
 
 
+def paper(  # noqa: PLR0917 (typer passes by name)
+    workbook: Annotated[
+        Path, typer.Option("--workbook", envvar="FER_SFEW_WORKBOOK", help="SFEW.xlsx, the paper's features.")
+    ],
+    images: Annotated[
+        Path | None, typer.Option("--images", help="Folder of face pictures; without it, drawn faces.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Few repeats and small networks: minutes.")] = False,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="network|pictures", help="One half of the paper.")
+    ] = None,
+    sweeps: Annotated[Path, typer.Option("--sweeps", help="Folder of the paper's sweep files.")] = Path("sweeps/paper"),
+    output: Annotated[Path, typer.Option("--output", metavar="FOLDER", help="Where to write the report.")] = Path(
+        "reports/paper"
+    ),
+    tracking_uri: TrackingUri = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Write nothing to MLflow now.")] = False,
+    home: HomeFolder = DEFAULT_HOME,
+) -> None:
+    """Reproduce the paper: run its sweeps (the same command resumes) and set every table and figure beside ours."""
+    from fer_sweep.cli.paper import reproduce
+
+    reproduce(
+        workbook, images, sweeps, quick=quick, only=only, output=output, tracking_uri=tracking_uri, offline=offline,
+        home=home,
+    )  # fmt: skip
+
+
 def compare(
     trials: Annotated[
         list[str],

@@ -54,6 +54,14 @@ def interval_over_repeats(mean: float | None, spread: float | None, *, repeats: 
     return Interval(mean - half, mean + half)
 
 
+def next_repeat(mean: float, spread: float | None, *, repeats: int) -> Interval | None:
+    """Where the mean of one more repeat lies with 95 %: the t prediction interval; None with fewer than 3 repeats."""
+    if spread is None or repeats < FEWEST_REPEATS:
+        return None
+    half = float(special.stdtrit(repeats - 1, 0.975)) * spread * math.sqrt(1.0 + 1.0 / repeats)
+    return Interval(mean - half, mean + half)
+
+
 def corrected_comparison(differences: npt.NDArray[np.float64], *, test_to_train: float) -> Comparison:
     """Nadeau-Bengio corrected paired comparison. differences: (J,) one per fold, J >= 2; test_to_train: n_test /
     n_train."""

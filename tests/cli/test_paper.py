@@ -1,0 +1,122 @@
+"""fer-sweep paper, on a workbook and on faces that are small enough."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fer_sweep.errors import SpecError, StudyError
+from fer_sweep.reporting.paper.plan import JOBS, Inputs
+from fer_sweep.reporting.paper.report import write_paper_report
+from fer_sweep.study.home import Home
+from fer_sweep.study.store import stored_studies
+from tests.cli.test_run import failing, invoke
+from tests.sweep_files import ROOT, write_inputs
+
+SWEEPS = ROOT / "sweeps" / "paper"
+SMALLER = {
+    "values: [2, 5, 10, 20, 50, 100, 150, 200, 250, 300]": "values: [2, 10]",
+    "hidden_units: 200": "hidden_units: 10",
+    "values: [18, 50, 101]": "values: [18, 50]",
+    "depth: 50": "depth: 18",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("paper")
+
+
+@pytest.fixture(scope="module")
+def options(folder: Path) -> list[object]:
+    inputs = write_inputs(folder)
+    (folder / "sweeps").mkdir()
+    for file in SWEEPS.glob("*.yaml"):
+        text = file.read_text()
+        for large, small in SMALLER.items():
+            text = text.replace(large, small)
+        (folder / "sweeps" / file.name).write_text(text)
+    return [
+        "--workbook", inputs["FER_SFEW_WORKBOOK"], "--images", inputs["FER_FACES"], "--quick", "--offline",
+        "--home", folder / "home", "--sweeps", folder / "sweeps", "--output", folder / "report",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path, options: list[object]) -> str:
+    done = invoke("paper", *options)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == str(folder / "report" / "report.html")
+    return (folder / "report" / "report.html").read_text()
+
+
+def test_every_sweep_of_the_paper_is_a_study(report: str, folder: Path) -> None:
+    assert report
+    assert {study.name for study in stored_studies(Home(folder / "home"))} == {job.study for job in JOBS}
+    assert {job.sweep for job in JOBS} == {file.stem for file in SWEEPS.glob("*.yaml")}
+
+
+def test_every_table_and_figure_has_its_section(report: str) -> None:
+    titles = re.findall(r'<h2 id="[^"]+">([^<]+)</h2>', report)
+
+    found = [title.partition(":")[0] for title in titles]
+    assert found == [
+        "What this is", "What the paper claims", "Table 1", "Table 2",
+        "Figure 1", "Figure 4", "Figure 5", "Figure 6", "Figure 7", "Figure 8", "Figure 9",
+    ]  # fmt: skip
+    assert report.count("<img ") >= 15
+
+
+def test_the_paper_stands_beside_ours(report: str) -> None:
+    row = re.search(r"<tr><td>NN with BDR, normalized</td>(.*?)</tr>", report)
+
+    assert row is not None
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", row[1])
+    assert cells[0] == "27.45"
+    assert re.fullmatch(r"\d+\.\d\d ± \d+\.\d\d", cells[1])
+    assert cells[2] == "6"
+    assert cells[-1] in ("within the noise", "no")
+    assert "not comparable" in report
+    assert "Where the paper&#39;s protocol leaks" in report
+
+
+def test_claims_have_intervals_and_a_verdict(report: str) -> None:
+    section = report[report.index("What the paper claims</h2>") : report.index("Table 1</h2>")]
+
+    rows = re.findall(r"<tr>(<td.*?)</tr>", section)
+    assert len(rows) == 8
+    for row in rows:
+        cells = re.findall(r"<td[^>]*>([^<]*)</td>", row)
+        assert re.fullmatch(r"\[[+−]\d.*, [+−]\d.*\]", cells[2]), cells
+        assert cells[4] in ("holds", "does not hold", "cannot be told from noise", "no difference seen", "it matters")
+    assert "Random splits flatter" in section
+
+
+def test_small_networks_do_not_pretend_to_be_the_papers(report: str) -> None:
+    assert report.count("say nothing about the paper") >= 2
+
+
+def test_again_it_trains_nothing(report: str, options: list[object]) -> None:
+    assert report
+    again = invoke("paper", *options, "--only", "network")
+
+    assert again.exit_code == 0
+    assert again.stderr.count("resuming study") == sum(job.half == "network" for job in JOBS)
+    assert " complete " not in again.stderr
+
+
+def test_what_cannot_be_run_is_told_before_anything_runs(options: list[object], tmp_path: Path) -> None:
+    half = failing("paper", *options, "--only", "half")
+    nowhere = failing("paper", *options, "--sweeps", tmp_path / "nowhere")
+
+    assert isinstance(half, SpecError)
+    assert str(half) == "--only: 'half' is no half of the paper. Use network or pictures."
+    assert f"{tmp_path / 'nowhere'} is not a folder" in str(nowhere)
+    assert "name the folder with --sweeps" in str(nowhere)
+
+
+def test_a_report_on_studies_that_were_not_run_says_so(tmp_path: Path) -> None:
+    inputs = Inputs(SWEEPS, tmp_path / "SFEW.xlsx", None, quick=True, halves=("network",))
+
+    with pytest.raises(StudyError, match=r"no study is called 'paper-learning-rate-random'"):
+        write_paper_report(inputs, Home(tmp_path / "home"), tmp_path)
