@@ -1,5 +1,19 @@
 """What holds for all tests."""
 
 import os
+from pathlib import Path
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: as many tests as cores run side by side
+
+LONGEST = (
+    "test_readme", "test_outages", "test_interruptions", "test_benchmarks", "test_promote", "test_paper", "test_run",
+    "test_tracker", "test_model_artifact", "test_server", "test_rebuild", "test_sweeps", "test_predict", "test_pool",
+)  # fmt: skip
+"""Files that take longest, which begin first: each is one worker's, and none should be left over at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(Path(item.path).stem, len(LONGEST)))  # others keep their order

@@ -212,20 +212,22 @@ def stored_studies(home: Home) -> list[StoredStudy]:
     if not home.optuna_file.exists():
         return []
     storage = open_storage(home)
-    found = []
-    for study in sorted(storage.get_all_studies(), key=lambda study: study.study_name):
-        goal: Literal["maximize", "minimize"] = "maximize" if study.direction is StudyDirection.MAXIMIZE else "minimize"
-        rows = (row_of(trial) for trial in storage.get_all_trials(study._study_id, deepcopy=False))
-        shown = tuple(row for row in rows if row.state != "skipped")
-        found.append(StoredStudy(study.study_name, study.user_attrs.get("metric", "accuracy"), goal, shown))
-    return found
+    return [_stored(storage, name) for name in study_names(home)]
 
 
 def stored_study(home: Home, name: str) -> StoredStudy:
     """A study by its name. Raises StudyError, with the names that exist, if there is none."""
-    studies = stored_studies(home)
-    found = next((study for study in studies if study.name == name), None)
-    if found is None:
-        known = ", ".join(study.name for study in studies) or "none"
+    names = study_names(home)
+    if name not in names:
+        known = ", ".join(names) or "none"
         raise StudyError(f"no study is called {name!r} in {home.root}. Known studies: {known}.")
-    return found
+    return _stored(open_storage(home), name)
+
+
+def _stored(storage: RDBStorage, name: str) -> StoredStudy:
+    study = storage.get_study_id_from_name(name)
+    (direction,) = storage.get_study_directions(study)
+    goal: Literal["maximize", "minimize"] = "maximize" if direction is StudyDirection.MAXIMIZE else "minimize"
+    rows = (row_of(trial) for trial in storage.get_all_trials(study, deepcopy=False))
+    shown = tuple(row for row in rows if row.state != "skipped")
+    return StoredStudy(name, storage.get_study_user_attrs(study).get("metric", "accuracy"), goal, shown)
