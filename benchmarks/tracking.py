@@ -147,7 +147,7 @@ def recorded(study: OpenStudy) -> list[Cost]:
 def finish(study: OpenStudy, recorder: Recorder, end: Event) -> None:
     assert isinstance(end, StudyFinished)
     summary = summarize(study.name, study.spec, study.samples, study.split, end.rows, reason=end.reason)
-    recorder.finish(summary, importance(study.store.study), status="FINISHED")
+    recorder.finish(summary, importance(study.store.trials(), study.spec.metric.goal), status="FINISHED")
 
 
 def delivered(study: OpenStudy, home: Home, naive: Callable[[], None]) -> list[Cost]:

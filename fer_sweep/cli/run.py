@@ -108,7 +108,7 @@ def _finish(study: OpenStudy, recorder: Recorder, end: StudyFinished | None, *, 
         confirmed=() if end is None else end.confirmed,
         reason="" if end is None else end.reason,
     )
-    recorder.finish(summary, importance(study.store.study), status=status)
+    recorder.finish(summary, importance(study.store.trials(), study.spec.metric.goal), status=status)
     return summary
 
 

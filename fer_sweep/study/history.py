@@ -54,7 +54,7 @@ def ending_of(facts: StudyFacts, store: StudyStore, files: StudyFiles, *, failed
     """What a study has found so far, and whether it is over. failed: numbers of confirmations that are known to have
     failed, of which no file remains."""
     rows = store.rows()
-    reason = why_stop(facts.spec, rows, Budget(facts.spec.budget, files.spent, gpus=0))
+    reason = why_stop(facts.spec, rows, store.states, Budget(facts.spec.budget, files.spent, gpus=0))
     _, confirmed, lacking = _confirmation(facts, store, files)
     summary = summarize(facts.name, facts.spec, facts.samples, facts.split, rows, confirmed=confirmed)
     running = any(row.state == "running" for row in rows)

@@ -44,7 +44,8 @@ def first_configurations(spec: SweepSpec, count: int, *, at_once: int) -> tuple[
         known = math.ceil(STARTUP_TRIALS / at_once) * at_once
     study = optuna.create_study(direction=spec.metric.goal)
     proposer = Proposer(spec)
-    return tuple(proposer.ask(study)[1] for _ in range(min(count, known, planned_trials(spec) or count)))
+    trials = min(count, known, planned_trials(spec) or count)
+    return tuple(proposer.ask(study, number) for number in range(trials))
 
 
 def make_plan(

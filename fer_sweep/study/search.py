@@ -12,8 +12,6 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from optuna.trial import TrialState
-
 from fer_sweep.data import Samples, Split
 from fer_sweep.errors import SpecError
 from fer_sweep.execution.executor import Executor, WorkerLost
@@ -35,7 +33,7 @@ from fer_sweep.study.journal import load_result, save_result
 from fer_sweep.study.keys import config_key, trial_seed
 from fer_sweep.study.proposals import Proposer
 from fer_sweep.study.pruning import PruningPlan, pruner_for, pruning_plan
-from fer_sweep.study.rows import TrialRow
+from fer_sweep.study.rows import State, TrialRow
 from fer_sweep.study.store import StudyStore
 from fer_sweep.training.metrics import objective_scores
 from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
@@ -86,7 +84,7 @@ class Search:
             while True:
                 batch = self._unfinished()
                 reason = self._why_stop()
-                if reason is None and (not batch or len(batch) == len(self._store.trials()) % self._at_once):
+                if reason is None and (not batch or len(batch) == self._store.states.total() % self._at_once):
                     batch += self._ask()  # after a crash in the middle of asking: the rest of that batch
                 if not batch:
                     yield SearchEnded(reason or "nothing left to propose")
@@ -99,20 +97,21 @@ class Search:
 
     def _unfinished(self) -> list[Proposal]:
         """Trials that an interrupted run left RUNNING, under their own numbers."""
-        running = [trial for trial in self._store.trials() if trial.state is TrialState.RUNNING]
+        running = self._store.running()
         return [self._proposal(trial.number, trial.user_attrs["assignments"]) for trial in running]
 
     def _why_stop(self) -> str | None:
-        return why_stop(self._spec, self._store.rows(), self._budget)
+        return why_stop(self._spec, self._store.rows(), self._store.states, self._budget)
 
     def _ask(self) -> list[Proposal]:
-        rows, cap = self._store.rows(), planned_trials(self._spec)
-        count = self._at_once - len(rows) % self._at_once
+        states, cap = self._store.states, planned_trials(self._spec)
+        first = states.total()
+        count = self._at_once - first % self._at_once
         if cap is not None:
-            count = min(count, cap - sum(row.state != "skipped" for row in rows))
+            count = min(count, cap - (first - states["skipped"]))
         asked = []
-        for _ in range(count):
-            proposal = self._proposal(*self._proposer.ask(self._store.study))
+        for number in range(first, first + count):
+            proposal = self._proposal(number, self._proposer.ask(self._store.study, number))
             self._store.begin(proposal.trial.number, proposal.trial.assignments, key=proposal.key)
             asked.append(proposal)
         return asked
@@ -154,7 +153,7 @@ class Search:
         kept = load_result(self._files.result("search", number), key=proposal.key)
         if kept is not None:
             return self._finish(proposal, kept)
-        for twin in () if self._spec.duplicates == "replicate" else self._finished_twins(proposal):
+        for twin in () if self._spec.duplicates == "replicate" else self._store.complete_with(proposal.key):
             if self._spec.duplicates == "skip":
                 self._store.tell(number, {"skipped": True, "note": f"equal to trial {twin}"}, state="failed")
                 return TrialFinished(proposal.trial, self._store.row(number), None)
@@ -162,13 +161,6 @@ class Search:
             if result is not None:
                 return self._finish(proposal, result, reused_from=twin)
         return None
-
-    def _finished_twins(self, proposal: Proposal) -> list[int]:
-        return [
-            trial.number
-            for trial in self._store.trials()
-            if trial.state is TrialState.COMPLETE and trial.user_attrs["key"] == proposal.key
-        ]
 
     # -- running -----------------------------------------------------------------------------------------------------
 
@@ -235,18 +227,18 @@ class Search:
         return TrialFinished(proposal.trial, self._store.row(proposal.trial.number), None, failure=failure)
 
 
-def why_stop(spec: SweepSpec, every: Sequence[TrialRow], budget: Budget) -> str | None:
-    """Which cap a search has reached, or None. every: all its rows."""
-    rows = [row for row in every if row.state != "skipped"]
-    failed = [row for row in rows if row.state == "failed"]
+def why_stop(spec: SweepSpec, every: Sequence[TrialRow], states: Mapping[State, int], budget: Budget) -> str | None:
+    """Which cap a search has reached, or None. every: all its rows; states: how many of them are in each state."""
+    trials, failed = len(every) - states.get("skipped", 0), states.get("failed", 0)
     skips = next((i for i, row in enumerate(reversed(every)) if row.state != "skipped"), len(every))
     size, most_failed = search_size(spec), spec.budget.max_failed
-    if size is not None and len(rows) >= size:
+    if size is not None and trials >= size:
         return f"the search space is exhausted: all {size} configurations are done"
-    if spec.run_cap is not None and len(rows) >= spec.run_cap:
+    if spec.run_cap is not None and trials >= spec.run_cap:
         return f"run_cap: {spec.run_cap} trials"
-    if most_failed is not None and len(failed) >= most_failed:
-        return f"budget.max_failed: {len(failed)} trials failed, the last with: {failed[-1].note}"
+    if most_failed is not None and failed >= most_failed:
+        last = next((row.note for row in reversed(every) if row.state == "failed"), "")
+        return f"budget.max_failed: {failed} trials failed, the last with: {last}"
     if skips >= MOST_SKIPS:
         return f"the search space is exhausted: {skips} proposals in a row were duplicates (duplicates: skip)"
     return budget.exceeded()

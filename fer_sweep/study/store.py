@@ -2,12 +2,13 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import optuna
-from optuna.storages import InMemoryStorage, RDBStorage
+from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -16,6 +17,7 @@ from fer_sweep.spec import SweepSpec
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.home import Home
 from fer_sweep.study.rows import State, TrialRow, ranked
+from fer_sweep.study.sight import Sight
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -53,23 +55,30 @@ class _Connection(sqlite3.Connection):
 
 
 class StudyStore:
-    """One study: the database, and a copy in memory for sampler and pruner, which read all trials again and again.
+    """One study: the database, and a copy in memory for sampler and pruner, which read trials again and again.
 
     A trial reaches the database in one transaction when it begins, with all its parameters, so a crash leaves no half
     proposal; what happens to it afterwards is written to both. Nobody else writes: the caller holds the study's lock.
+    What a search asks for every trial is kept up to date rather than counted anew, which would take ever longer.
     """
 
     def __init__(self, storage: RDBStorage, name: str) -> None:
         self.name = name
         self._database, self._study_id = storage, storage.get_study_id_from_name(name)
-        self._memory = InMemoryStorage()
+        self._memory = Sight()
         self._memory_study = self._memory.create_new_study(storage.get_study_directions(self._study_id), name)
         self.study = optuna.load_study(study_name=name, storage=self._memory)
         self._ids: list[int] = []
         """Trial number -> its id in the database."""
+        self._rows: list[TrialRow] = []
+        self._complete: dict[str, list[int]] = {}
+        """Key of a configuration -> the numbers of its complete trials."""
+        self.states: Counter[State] = Counter()
+        """How many trials there are of each state."""
         for trial in storage.get_all_trials(self._study_id, deepcopy=False):
             self.study.add_trial(trial)
             self._ids.append(trial._trial_id)
+            self._note(trial)
 
     @classmethod
     def open(
@@ -100,13 +109,21 @@ class StudyStore:
 
     def trials(self) -> list[FrozenTrial]:
         """All trials, by number."""
-        return self.study.get_trials(deepcopy=False)
+        return self._memory.every(self._memory_study)
+
+    def running(self) -> list[FrozenTrial]:
+        """Trials that have not ended, by number."""
+        return [trial for trial in self.trials() if not trial.state.is_finished()] if self.states["running"] else []
 
     def rows(self) -> list[TrialRow]:
-        return [row_of(trial) for trial in self.trials()]
+        return list(self._rows)
 
     def row(self, number: int) -> TrialRow:
-        return row_of(self._memory.get_trial(self._memory_id(number)))
+        return self._rows[number]
+
+    def complete_with(self, key: str) -> tuple[int, ...]:
+        """Numbers of the complete trials of a configuration."""
+        return tuple(self._complete.get(key, ()))
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -116,6 +133,7 @@ class StudyStore:
         self._memory.set_trial_user_attr(self._memory_id(number), "key", key)
         asked = self._memory.get_trial(self._memory_id(number))
         self._ids.append(self._database.create_new_trial(self._study_id, template_trial=asked))
+        self._note(asked)
 
     def report(self, number: int, step: int, value: float) -> bool:
         """Report an intermediate value; returns whether the pruner wants the trial to end there.
@@ -144,6 +162,19 @@ class StudyStore:
         for storage, trial_id in ((self._database, self._ids[number]), (self._memory, self._memory_id(number))):
             storage.set_trial_user_attr(trial_id, "outcome", dict(outcome))
             storage.set_trial_state_values(trial_id, told, values)
+        self._note(self._memory.get_trial(self._memory_id(number)))
+
+    def _note(self, trial: FrozenTrial) -> None:
+        """Keep what is known of all trials up to date with one that has begun or ended."""
+        row = row_of(trial)
+        if trial.number == len(self._rows):
+            self._rows.append(row)
+        else:
+            self.states[self._rows[trial.number].state] -= 1
+            self._rows[trial.number] = row
+        self.states[row.state] += 1
+        if row.state == "complete":
+            self._complete.setdefault(trial.user_attrs["key"], []).append(trial.number)
 
     def _memory_id(self, number: int) -> int:
         return self._memory.get_trial_id_from_study_id_trial_number(self._memory_study, number)

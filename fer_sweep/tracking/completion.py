@@ -103,5 +103,6 @@ def _lacking(facts: StudyFacts, home: Home, state: OutboxState) -> list[Entry]:
         ending = ending_of(facts, store, files, failed=state.failed_confirmations)
         status: Status = "FINISHED" if ending.complete else "KILLED"
         last = max((*times, *(at for at, _ in events)))
-        events.append((last, StudyEnded(status, ending.summary, importance(store.study))))
+        shares = importance(store.trials(), facts.spec.metric.goal)
+        events.append((last, StudyEnded(status, ending.summary, shares)))
     return [to_entry(event, at=at) for at, event in events]

@@ -35,8 +35,8 @@ def proposals(spec: SweepSpec, count: int, *, learn: bool = True) -> list[dict[s
     study = optuna.create_study(direction="maximize")
     proposer = Proposer(spec)
     made = []
-    for _ in range(count):
-        number, assignments = proposer.ask(study)
+    for number in range(count):
+        assignments = proposer.ask(study, number)
         made.append(assignments)
         if learn:
             rate = assignments.get("train.learning_rate", 0.01)
@@ -109,8 +109,8 @@ def test_bayes_searches_where_results_are_good() -> None:
     study = optuna.create_study(direction="maximize")
     proposer = Proposer(spec)
     rates = []
-    for _ in range(60):
-        number, assignments = proposer.ask(study)
+    for number in range(60):
+        assignments = proposer.ask(study, number)
         rate = assignments.get("train.learning_rate", 10.0)
         assert isinstance(rate, float)
         rates.append(rate)

@@ -52,7 +52,7 @@ def test_a_base_outside_the_space_hides_nothing_from_the_sampler(tmp_path: Path)
     spec = sweep(method="bayes", model=OUTSIDE, run_cap=20, resources={"trials_at_once": 4})
     run(spec, tmp_path)
     with opened(spec, tmp_path) as study:
-        shares = importance(study.store.study)
+        shares = importance(study.store.trials(), study.spec.metric.goal)
         later = study.store.trials()[16]
     assert set(shares) == {"train.learning_rate", "model.hidden_units"}
     assert any("tpe" in key for key in later.system_attrs), "modelled, not drawn at random"

@@ -113,7 +113,7 @@ def summary_of(study: OpenStudy, events: list[Event]) -> Summary:
 
 
 def finish(study: OpenStudy, tracker: Tracker, events: list[Event], *, status: Status = "FINISHED") -> None:
-    ended = StudyEnded(status, summary_of(study, events), importance(study.store.study))
+    ended = StudyEnded(status, summary_of(study, events), importance(study.store.trials(), study.spec.metric.goal))
     tracker.record(ended, at=now_ms())
 
 

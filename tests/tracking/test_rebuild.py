@@ -42,7 +42,8 @@ def record(home: Home, folder: Path, *, until: Callable[[object], bool] = lambda
                 if until(event):
                     return
         status: Status = "FINISHED"
-        recorder.finish(summary_of(study, events), importance(study.store.study), status=status)
+        shares = importance(study.store.trials(), study.spec.metric.goal)
+        recorder.finish(summary_of(study, events), shares, status=status)
 
 
 def send_all(home: Home) -> None:
