@@ -36,11 +36,12 @@ from fer_sweep.execution.executor import Executor, Progress
 from fer_sweep.execution.pool import Pool, places
 from fer_sweep.spec import SweepSpec
 from fer_sweep.study import search
+from fer_sweep.study.database import open_storage
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.home import Home
 from fer_sweep.study.importance import importance
 from fer_sweep.study.proposals import Proposer
-from fer_sweep.study.store import StudyStore, open_storage, stored_study
+from fer_sweep.study.store import StudyStore, stored_study
 from fer_sweep.study.study import OpenStudy, open_study, run_study
 from fer_sweep.study.summary import summarize
 from fer_sweep.tracking.outbox import read_outbox

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from string import ascii_uppercase
 
 from rich.table import Table
@@ -21,9 +20,8 @@ from fer_sweep.tracking.address import store_of
 from fer_sweep.tracking.ending import finished_study
 
 
-def compare_trials(names: Sequence[str], *, tracking_uri: str | None, home: Path, as_json: bool) -> None:
+def compare_trials(names: Sequence[str], *, tracking_uri: str | None, place: Home, as_json: bool) -> None:
     """Print the paired differences of trials from the first. Raises StudyError if they cannot be paired."""
-    place = Home(home)
     if len(names) > len(ascii_uppercase):
         raise StudyError(f"{len(names)} trials are too many for one table. Compare at most {len(ascii_uppercase)}.")
     references = [_resolved(name, place, tracking_uri) for name in names]

@@ -13,6 +13,15 @@ Overrides = Annotated[
 HomeFolder = Annotated[
     Path, typer.Option("--home", envvar="FER_SWEEP_HOME", help="Folder of databases, results and artifacts.")
 ]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        envvar="FER_SWEEP_STORAGE",
+        help="Postgres of the searches, for several machines; default: SQLite in --home. A password: by the variable.",
+        show_envvar=True,
+    ),
+]
 TrackingUri = Annotated[
     str | None,
     typer.Option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow store; default: SQLite in --home."),

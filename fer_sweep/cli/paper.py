@@ -20,7 +20,7 @@ def reproduce(
     output: Path,
     tracking_uri: str | None,
     offline: bool,
-    home: Path,
+    home: Home,
 ) -> None:
     """Run what is not there yet, and write the report.
 
@@ -32,9 +32,9 @@ def reproduce(
     left = None
     for number, (job, spec) in enumerate(jobs, start=1):
         err.print(f"{number} of {len(jobs)}: {spec.description} ({job.split} splits)", style="bold", soft_wrap=True)
-        _, left = conduct(spec, Home(home), branch=False, tracking_uri=tracking_uri, offline=offline)
+        _, left = conduct(spec, home, branch=False, tracking_uri=tracking_uri, offline=offline)
     with err.status("drawing"):
-        written = write_paper_report(inputs, Home(home), output)
+        written = write_paper_report(inputs, home, output)
     out.print(f"{written}", soft_wrap=True)
     if left is not None:
         raise TrackingError(left)

@@ -3,7 +3,6 @@
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from fer_sweep.cli.console import err, out
 from fer_sweep.cli.gate_progress import GateProgress
@@ -41,9 +40,9 @@ class Wish:
     options: GateOptions
 
 
-def promote_study(wish: Wish, *, tracking_uri: str | None, home: Path, as_json: bool) -> int:
+def promote_study(wish: Wish, *, tracking_uri: str | None, place: Home, as_json: bool) -> int:
     """Refit, register, examine, and move the alias or not. Returns the exit code."""
-    model, place = wish.model or wish.study, Home(home)
+    model = wish.model or wish.study
     check_alias(wish.alias)
     _check_model(model)
     facts, summary = finished_study(wish.study, place)

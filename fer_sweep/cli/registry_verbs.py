@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, TrackingUri
+from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, Storage, TrackingUri
+from fer_sweep.study.home import Home
 
 ModelName = Annotated[str, typer.Argument(metavar="NAME", help="Registered model.", show_default=False)]
 Alias = Annotated[str, typer.Option("--alias", help="The alias that moves.")]
@@ -35,6 +36,7 @@ def promote(  # noqa: PLR0917 (typer passes by name)
     min_accuracy: Annotated[float, typer.Option("--min-accuracy", min=0.0, max=1.0, help="Floor.")] = 0.0,
     repeats: Annotated[int, typer.Option("--repeats", min=2, max=1000, help="Of the protocol, on fresh splits.")] = 5,
     tracking_uri: TrackingUri = None,
+    storage: Storage = None,
     home: HomeFolder = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +47,7 @@ def promote(  # noqa: PLR0917 (typer passes by name)
 
         options = GateOptions(max_harm, min_recall, min_accuracy, repeats)
         wish = Wish(study, trial, alias, fold, name, reason if force else None, options)
-        code = promote_study(wish, tracking_uri=tracking_uri, home=home, as_json=as_json)
+        code = promote_study(wish, tracking_uri=tracking_uri, place=Home(home, storage), as_json=as_json)
     except KeyboardInterrupt:
         typer.echo("interrupted. The same command goes on where it stopped.", err=True)
         raise

@@ -3,7 +3,6 @@
 import json
 from contextlib import closing, nullcontext
 from dataclasses import asdict
-from pathlib import Path
 
 from fer_sweep.cli import tables
 from fer_sweep.cli.console import err, out
@@ -33,10 +32,9 @@ NO_VALID_TRIAL = 3
 
 
 def run_sweep(
-    spec: SweepSpec, *, branch: bool, tracking_uri: str | None, offline: bool, home: Path, as_json: bool
+    spec: SweepSpec, *, branch: bool, tracking_uri: str | None, offline: bool, place: Home, as_json: bool
 ) -> int:
     """Run or resume a sweep. Returns the exit code. Raises TrackingError when all is done but not all is in MLflow."""
-    place = Home(home)
     summary, left = conduct(spec, place, branch=branch, tracking_uri=tracking_uri, offline=offline)
     if as_json:
         out.print_json(json.dumps(_as_json(summary)))

@@ -3,30 +3,32 @@
 import json
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.table import Table
 
 from fer_sweep.cli import tables
 from fer_sweep.cli.console import out
+from fer_sweep.study.database import name_of
 from fer_sweep.study.home import Home
 from fer_sweep.study.rows import TrialRow
 from fer_sweep.study.store import StoredStudy, stored_studies, stored_study
 from fer_sweep.study.summary import Summary
 
 
-def show_status(name: str | None, *, home: Path, as_json: bool) -> None:
+def show_status(name: str | None, *, home: Home, as_json: bool) -> None:
     """All studies in a table, or one study's ranking. Raises StudyError for a study that does not exist."""
     if name is None:
-        studies = stored_studies(Home(home))
+        studies = stored_studies(home)
         if as_json:
             out.print_json(json.dumps([_as_json(study) for study in studies]))
         elif not studies:
-            out.print(f"No studies in {home} yet. Start one: fer-sweep run sweeps/quickstart.yaml", soft_wrap=True)
+            out.print(
+                f"No studies in {name_of(home)} yet. Start one: fer-sweep run sweeps/quickstart.yaml", soft_wrap=True
+            )
         else:
             out.print(_overview(studies))
         return
-    study = stored_study(Home(home), name)
+    study = stored_study(home, name)
     if as_json:
         out.print_json(json.dumps(_as_json(study)))
         return

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, Overrides, SweepFile, TrackingUri
+from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, Overrides, Storage, SweepFile, TrackingUri
+from fer_sweep.study.home import Home
 
 
 def run(  # noqa: PLR0917 (typer passes by name)
@@ -25,6 +26,7 @@ def run(  # noqa: PLR0917 (typer passes by name)
     slots: Annotated[
         str | None, typer.Option("--slots", metavar="auto|N", help="Processes of the pool; sets resources.slots.")
     ] = None,
+    storage: Storage = None,
     home: HomeFolder = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
@@ -38,7 +40,9 @@ def run(  # noqa: PLR0917 (typer passes by name)
         spec = load_sweep(file, [*(overrides or []), *shortcuts])
         from fer_sweep.cli.run import run_sweep
 
-        code = run_sweep(spec, branch=branch, tracking_uri=tracking_uri, offline=offline, home=home, as_json=as_json)
+        code = run_sweep(
+            spec, branch=branch, tracking_uri=tracking_uri, offline=offline, place=Home(home, storage), as_json=as_json
+        )
     except KeyboardInterrupt:
         for again in (signal.SIGINT, signal.SIGTERM):  # all is written; what is left is to leave
             signal.signal(again, signal.SIG_IGN)
@@ -81,13 +85,14 @@ def schema() -> None:
 
 def status(
     study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="One study; without it, all.")] = None,
+    storage: Storage = None,
     home: HomeFolder = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
     """Show the studies of this project, or the ranked trials of one."""
     from fer_sweep.cli.status import show_status
 
-    show_status(study, home=home, as_json=as_json)
+    show_status(study, home=Home(home, storage), as_json=as_json)
 
 
 def report(
@@ -98,12 +103,13 @@ def report(
             "--output", metavar="FOLDER", help="Where to write it; default: reports/STUDY.", show_default=False
         ),
     ] = None,
+    storage: Storage = None,
     home: HomeFolder = DEFAULT_HOME,
 ) -> None:
     """Write what a study found as one HTML file that needs no network, with its pictures and tables beside it."""
     from fer_sweep.cli.report import report_study
 
-    report_study(study, folder=output, home=home)
+    report_study(study, folder=output, home=Home(home, storage))
 
 
 def paper(  # noqa: PLR0917 (typer passes by name)
@@ -123,6 +129,7 @@ def paper(  # noqa: PLR0917 (typer passes by name)
     ),
     tracking_uri: TrackingUri = None,
     offline: Annotated[bool, typer.Option("--offline", help="Write nothing to MLflow now.")] = False,
+    storage: Storage = None,
     home: HomeFolder = DEFAULT_HOME,
 ) -> None:
     """Reproduce the paper: run its sweeps (the same command resumes) and set every table and figure beside ours."""
@@ -130,7 +137,7 @@ def paper(  # noqa: PLR0917 (typer passes by name)
 
     reproduce(
         workbook, images, sweeps, quick=quick, only=only, output=output, tracking_uri=tracking_uri, offline=offline,
-        home=home,
+        home=Home(home, storage),
     )  # fmt: skip
 
 
@@ -144,6 +151,7 @@ def compare(
         ),
     ],
     tracking_uri: TrackingUri = None,
+    storage: Storage = None,
     home: HomeFolder = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
@@ -152,4 +160,4 @@ def compare(
         raise typer.BadParameter("name two trials or more", param_hint="A B...")
     from fer_sweep.cli.compare import compare_trials
 
-    compare_trials(trials, tracking_uri=tracking_uri, home=home, as_json=as_json)
+    compare_trials(trials, tracking_uri=tracking_uri, place=Home(home, storage), as_json=as_json)

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from fer_sweep.cli.console import err, out
 from fer_sweep.errors import FerSweepError, StudyError, TrackingError
@@ -24,20 +23,21 @@ class Synced:
     problem: str
 
 
-def sync_studies(names: list[str], *, tracking_uri: str | None, home: Path, as_json: bool) -> None:
+def sync_studies(names: list[str], *, tracking_uri: str | None, place: Home, as_json: bool) -> None:
     """Send the outboxes of these studies, or of all. Raises TrackingError if something is left."""
-    place = Home(home)
     store, known = store_of(tracking_uri, place), place.tracked_studies()
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise StudyError(f"no study is called {unknown[0]!r} in {home}. Known studies: {', '.join(known) or 'none'}.")
+        raise StudyError(
+            f"no study is called {unknown[0]!r} in {place.root}. Known studies: {', '.join(known) or 'none'}."
+        )
     if known:
         open_client(store)  # one clear word before any study
     synced = [_sync(name, place, store) for name in names or known]
     if as_json:
         out.print_json(json.dumps([asdict(study) for study in synced]))
     elif not synced:
-        out.print(f"No studies in {home} yet, so there is nothing to send.", soft_wrap=True)
+        out.print(f"No studies in {place.root} yet, so there is nothing to send.", soft_wrap=True)
     else:
         for study in synced:
             out.print(_sentence(study, store), soft_wrap=True)

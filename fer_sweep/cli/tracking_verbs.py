@@ -4,38 +4,40 @@ from typing import Annotated
 
 import typer
 
-from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, TrackingUri
+from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, Storage, TrackingUri
+from fer_sweep.study.home import Home
 
 
 def sync(
     studies: Annotated[list[str] | None, typer.Argument(metavar="[STUDY]...", help="Without any: all.")] = None,
     tracking_uri: TrackingUri = None,
+    storage: Storage = None,
     home: HomeFolder = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
     """Send to MLflow what could not be sent before: after an outage, a crash, or a run with --offline."""
     from fer_sweep.cli.sync import sync_studies
 
-    sync_studies(studies or [], tracking_uri=tracking_uri, home=home, as_json=as_json)
+    sync_studies(studies or [], tracking_uri=tracking_uri, place=Home(home, storage), as_json=as_json)
 
 
-def doctor(
+def doctor(  # noqa: PLR0917 (typer passes by name)
     mend: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired.")] = False,
     anew: Annotated[
         bool,
         typer.Option("--rebuild", help="Make MLflow's missing runs anew from the searches' database and files."),
     ] = False,
     tracking_uri: TrackingUri = None,
+    storage: Storage = None,
     home: HomeFolder = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
     """Look for what is wrong: databases, outboxes, runs left running, the server, disk space. Ends with 6 if problems
     remain."""
     from fer_sweep.cli.doctor import show_diagnosis
-    from fer_sweep.study.home import Home
     from fer_sweep.tracking.address import store_of
 
-    place = Home(home)
+    place = Home(home, storage)
     code = show_diagnosis(place, store_of(tracking_uri, place), mend=mend, anew=anew, as_json=as_json)
     raise typer.Exit(code)
 
@@ -79,7 +81,6 @@ def serve(  # noqa: PLR0917 (typer passes by name)
 ) -> None:
     """Open a store in the MLflow UI: a guarded MLflow server, on this machine alone unless told otherwise."""
     from fer_sweep.cli.serve import ServeOptions, serve_store
-    from fer_sweep.study.home import Home
 
     options = ServeOptions(
         store_uri=store_uri,

@@ -11,6 +11,7 @@ from fer_sweep.reporting.document import Document, Page, Part, Picture, Points, 
 from fer_sweep.reporting.trial_section import Chapter, trial_section
 from fer_sweep.spec import to_yaml
 from fer_sweep.study.confirm import confirmed_before
+from fer_sweep.study.database import opened_storage
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.facts import StudyFacts, load_facts
 from fer_sweep.study.history import ending_of
@@ -18,7 +19,7 @@ from fer_sweep.study.home import Home
 from fer_sweep.study.importance import importance
 from fer_sweep.study.journal import write_atomically
 from fer_sweep.study.measured import Reference, load_measured
-from fer_sweep.study.store import StudyStore, open_storage, stored_study
+from fer_sweep.study.store import StudyStore, stored_study
 from fer_sweep.study.summary import Summary, answer
 from fer_sweep.tracking.completion import outbox_state
 from fer_sweep.tracking.study_artifacts import write_study_artifacts
@@ -71,14 +72,16 @@ def _load(name: str, home: Home) -> _Study:
     stored_study(home, name)  # which says what studies there are
     files = home.study(name)
     facts = load_facts(name, files)
-    store, state = StudyStore(open_storage(home), name), outbox_state(home, name)
+    state = outbox_state(home, name)
+    with opened_storage(home) as storage:
+        store = StudyStore(storage, name)  # which has read everything
     summary = ending_of(facts, store, files, failed=state.failed_confirmations).summary
     if summary.best is None:
         raise StudyError(
             f"no trial of study {name!r} is complete, so there is nothing to report yet. See how far it is: fer-sweep "
             f"status {name}."
         )
-    return _Study(facts, summary, importance(store.study), state.provenance)
+    return _Study(facts, summary, importance(store.trials(), goal=facts.spec.metric.goal), state.provenance)
 
 
 def _answer(study: _Study) -> Section:

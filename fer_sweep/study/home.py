@@ -1,6 +1,6 @@
 """Home: the one place that knows where a project keeps its files (`.fer-sweep/` unless told otherwise)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 DEFAULT_HOME = Path(".fer-sweep")
@@ -8,17 +8,20 @@ DEFAULT_HOME = Path(".fer-sweep")
 
 @dataclass(frozen=True)
 class Home:
-    """The files of all studies of a project. Nothing is created by looking."""
+    """The files of all studies of a project. Nothing is created by looking. storage: address of the database of
+    searches, None for a SQLite file among the others."""
 
     root: Path
+    storage: str | None = field(default=None, repr=False)  # there may be a password in it
 
     @property
     def optuna_url(self) -> str:
         """Database of all searches; never the same as MLflow's (both migrate a table called alembic_version)."""
-        return f"sqlite:///{self.root.absolute() / 'optuna.db'}"
+        return self.storage or f"sqlite:///{self.optuna_file.absolute()}"
 
     @property
     def optuna_file(self) -> Path:
+        """Where it is unless `storage` says otherwise."""
         return self.root / "optuna.db"
 
     @property

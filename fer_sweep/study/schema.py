@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from optuna.storages import RDBStorage
-
 from fer_sweep.study.backup import back_up
+from fer_sweep.study.database import unchecked_storage
 from fer_sweep.study.home import Home
 
 
@@ -21,7 +20,7 @@ class SearchSchema:
 
 def search_schema(home: Home) -> SearchSchema:
     """What schema the database of searches has. It must exist and be whole."""
-    storage = _open(home)
+    storage = unchecked_storage(home)
     found = storage.get_current_version()
     schema = SearchSchema(found, storage.get_head_version(), found in storage.get_all_versions())
     storage.engine.dispose()
@@ -30,12 +29,8 @@ def search_schema(home: Home) -> SearchSchema:
 
 def upgrade_search_schema(home: Home) -> Path:
     """Bring an older database of searches up to date. Returns the copy of what it was before."""
-    storage = _open(home)
+    storage = unchecked_storage(home)
     copy = back_up(home.optuna_file, revision=storage.get_current_version())
     storage.upgrade()
     storage.engine.dispose()
     return copy
-
-
-def _open(home: Home) -> RDBStorage:
-    return RDBStorage(home.optuna_url, skip_compatibility_check=True, skip_table_creation=True)

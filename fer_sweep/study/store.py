@@ -1,7 +1,6 @@
 """The Optuna database: the truth of a search. The only module that opens studies and reads or writes their trials."""
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +14,12 @@ from optuna.trial import FrozenTrial, TrialState
 from fer_sweep.errors import StudyError
 from fer_sweep.spec import SweepSpec
 from fer_sweep.spec.search import Scalar
+from fer_sweep.study.claim import StudyClaim
+from fer_sweep.study.database import database_exists, name_of, opened_storage
 from fer_sweep.study.home import Home
 from fer_sweep.study.rows import State, TrialRow, ranked
 from fer_sweep.study.sight import Sight
+from fer_sweep.study.writing import Writer
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -30,28 +32,27 @@ _STATES: dict[TrialState, State] = {
 }
 
 
-def open_storage(home: Home) -> RDBStorage:
-    """The database of all studies of a project, created on first use."""
-    home.root.mkdir(parents=True, exist_ok=True)
-    try:
-        return RDBStorage(home.optuna_url, engine_kwargs={"connect_args": {"timeout": 60, "factory": _Connection}})
-    except RuntimeError as error:  # Optuna's word for a schema that is not its own
-        raise StudyError(
-            f"{home.optuna_file} was made by another version of Optuna than the installed {optuna.__version__}. "
-            "If that was an older one, fer-sweep doctor --repair upgrades the database after a copy; if it was a newer "
-            "one, install it (pip install -U optuna)."
-        ) from error
-
-
-class _Connection(sqlite3.Connection):
-    """Commits go to a write-ahead log and do not wait for the disk. A crash of the process loses nothing. One of the
-    machine may undo the last transactions, never in part: those trials are proposed again as they were, because a
-    proposal is a function of its number, and are told from their result files, which do wait for the disk."""
-
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        super().__init__(*arguments, **settings)
-        self.execute("PRAGMA journal_mode = WAL")
-        self.execute("PRAGMA synchronous = NORMAL")
+def resolve(spec: SweepSpec, storage: RDBStorage, *, parts: Mapping[str, Scalar | None], branch: bool) -> str:
+    """Find or create the study of a sweep file; returns its name. A changed file is refused with the differences; with
+    `branch` it gets a study of its own (name.2, name.3, ...), or the one it already has. Raises StudyError."""
+    known = {study.study_name: study._study_id for study in storage.get_all_studies()}
+    name, number = spec.name, 1
+    while name in known:
+        stored = storage.get_study_user_attrs(known[name]).get("identity")
+        if stored == dict(parts):
+            return name
+        if stored is None and not storage.get_all_trials(known[name]):
+            break  # a crash came between creating and signing it
+        if not branch:
+            raise StudyError(_changed(name, stored or {}, parts))
+        number += 1
+        name = f"{spec.name}.{number}"
+    if name not in known:
+        known[name] = storage.create_new_study([StudyDirection[spec.metric.goal.upper()]], name)
+    storage.set_study_user_attr(known[name], "optuna", optuna.__version__)
+    storage.set_study_user_attr(known[name], "metric", spec.metric.name)
+    storage.set_study_user_attr(known[name], "identity", dict(parts))
+    return name
 
 
 class StudyStore:
@@ -62,9 +63,10 @@ class StudyStore:
     What a search asks for every trial is kept up to date rather than counted anew, which would take ever longer.
     """
 
-    def __init__(self, storage: RDBStorage, name: str) -> None:
+    def __init__(self, storage: RDBStorage, name: str, claim: StudyClaim | None = None) -> None:
         self.name = name
-        self._database, self._study_id = storage, storage.get_study_id_from_name(name)
+        self._study_id = storage.get_study_id_from_name(name)
+        self._database = Writer(storage, self._study_id, claim)
         self._memory = Sight()
         self._memory_study = self._memory.create_new_study(storage.get_study_directions(self._study_id), name)
         self.study = optuna.load_study(study_name=name, storage=self._memory)
@@ -79,31 +81,6 @@ class StudyStore:
             self.study.add_trial(trial)
             self._ids.append(trial._trial_id)
             self._note(trial)
-
-    @classmethod
-    def open(
-        cls, spec: SweepSpec, storage: RDBStorage, *, parts: Mapping[str, Scalar | None], branch: bool
-    ) -> "StudyStore":
-        """Create the study of a sweep file, or resume it. A changed file is refused with the differences; with
-        `branch` it gets a study of its own (name.2, name.3, ...), or resumes the one it already has."""
-        known = {study.study_name: study._study_id for study in storage.get_all_studies()}
-        name, number = spec.name, 1
-        while name in known:
-            stored = storage.get_study_user_attrs(known[name]).get("identity")
-            if stored == dict(parts):
-                return cls(storage, name)
-            if stored is None and not storage.get_all_trials(known[name]):
-                break  # a crash came between creating and signing it
-            if not branch:
-                raise StudyError(_changed(name, stored or {}, parts))
-            number += 1
-            name = f"{spec.name}.{number}"
-        if name not in known:
-            known[name] = storage.create_new_study([StudyDirection[spec.metric.goal.upper()]], name)
-        storage.set_study_user_attr(known[name], "optuna", optuna.__version__)
-        storage.set_study_user_attr(known[name], "metric", spec.metric.name)
-        storage.set_study_user_attr(known[name], "identity", dict(parts))
-        return cls(storage, name)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -132,7 +109,7 @@ class StudyStore:
         self._memory.set_trial_user_attr(self._memory_id(number), "assignments", dict(assignments))
         self._memory.set_trial_user_attr(self._memory_id(number), "key", key)
         asked = self._memory.get_trial(self._memory_id(number))
-        self._ids.append(self._database.create_new_trial(self._study_id, template_trial=asked))
+        self._ids.append(self._database.create_trial(number, asked))
         self._note(asked)
 
     def report(self, number: int, step: int, value: float) -> bool:
@@ -147,7 +124,7 @@ class StudyStore:
         self._memory.set_trial_intermediate_value(self._memory_id(number), step, value)
         prune = self.study.pruner.prune(self.study, self._memory.get_trial(self._memory_id(number)))
         if not prune:
-            self._database.set_trial_intermediate_value(self._ids[number], step, value)
+            self._database.set_intermediate_value(self._ids[number], step, value)
         return prune
 
     def tell(self, number: int, outcome: Mapping[str, Any], *, state: State, value: float | None = None) -> None:
@@ -157,11 +134,11 @@ class StudyStore:
             known = self._memory.get_trial(self._memory_id(number)).intermediate_values
             value = known[max(known)] if known else None
             if value is not None:
-                self._database.set_trial_intermediate_value(self._ids[number], max(known), value)
+                self._database.set_intermediate_value(self._ids[number], max(known), value)
         values = None if value is None or told is TrialState.FAIL else [value]
-        for storage, trial_id in ((self._database, self._ids[number]), (self._memory, self._memory_id(number))):
-            storage.set_trial_user_attr(trial_id, "outcome", dict(outcome))
-            storage.set_trial_state_values(trial_id, told, values)
+        self._database.end(self._ids[number], outcome, told, values)
+        self._memory.set_trial_user_attr(self._memory_id(number), "outcome", dict(outcome))
+        self._memory.set_trial_state_values(self._memory_id(number), told, values)
         self._note(self._memory.get_trial(self._memory_id(number)))
 
     def _note(self, trial: FrozenTrial) -> None:
@@ -233,17 +210,18 @@ class StoredStudy:
 
 def study_names(home: Home) -> list[str]:
     """Names of all studies that the database has, sorted; none if there is no database."""
-    if not home.optuna_file.exists():
+    if not database_exists(home):
         return []
-    return sorted(study.study_name for study in open_storage(home).get_all_studies())
+    with opened_storage(home) as storage:
+        return sorted(study.study_name for study in storage.get_all_studies())
 
 
 def stored_studies(home: Home) -> list[StoredStudy]:
     """All studies of a project, by name; none if it has no database yet (looking creates nothing)."""
-    if not home.optuna_file.exists():
+    if not database_exists(home):
         return []
-    storage = open_storage(home)
-    return [_stored(storage, name) for name in study_names(home)]
+    with opened_storage(home) as storage:
+        return [_stored(storage, name) for name in sorted(study.study_name for study in storage.get_all_studies())]
 
 
 def stored_study(home: Home, name: str) -> StoredStudy:
@@ -251,8 +229,9 @@ def stored_study(home: Home, name: str) -> StoredStudy:
     names = study_names(home)
     if name not in names:
         known = ", ".join(names) or "none"
-        raise StudyError(f"no study is called {name!r} in {home.root}. Known studies: {known}.")
-    return _stored(open_storage(home), name)
+        raise StudyError(f"no study is called {name!r} in {name_of(home)}. Known studies: {known}.")
+    with opened_storage(home) as storage:
+        return _stored(storage, name)
 
 
 def _stored(storage: RDBStorage, name: str) -> StoredStudy:

@@ -1,20 +1,22 @@
 """run_study: the whole of it as one generator of events. Search, then confirmation, then the end."""
 
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from fer_sweep.data import Samples, Split, make_split
 from fer_sweep.execution.executor import Executor
 from fer_sweep.spec import SweepSpec
+from fer_sweep.study.claim import claimed
 from fer_sweep.study.confirm import confirm
+from fer_sweep.study.database import opened_storage
 from fer_sweep.study.events import Confirmed, Event, SearchEnded, StudyFinished
 from fer_sweep.study.facts import StudyFacts, save_facts
 from fer_sweep.study.home import Home, StudyFiles
 from fer_sweep.study.identity import identity
 from fer_sweep.study.lock import coordinator_lock
 from fer_sweep.study.search import Search
-from fer_sweep.study.store import StudyStore, open_storage
+from fer_sweep.study.store import StudyStore, resolve
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,14 @@ def open_study(spec: SweepSpec, samples: Samples, home: Home, *, branch: bool = 
     Raises StudyError if another process runs it, or if the sweep file or the data changed since (unless `branch`).
     """
     split = make_split(samples, spec.protocol)
-    with coordinator_lock(spec.name, home.study(spec.name)):
+    with coordinator_lock(spec.name, home.study(spec.name)), ExitStack() as steps:
         parts = identity(spec, fingerprint=samples.fingerprint, split_hash=split.hash)
-        store = StudyStore.open(spec, open_storage(home), parts=parts, branch=branch)
-        files = home.study(store.name)
-        with coordinator_lock(store.name, files) if store.name != spec.name else nullcontext():
-            study = OpenStudy(spec, samples, split, store, files)
+        storage = steps.enter_context(opened_storage(home))
+        with claimed(home, spec.name):  # nobody else creates it meanwhile
+            name = resolve(spec, storage, parts=parts, branch=branch)
+        files = home.study(name)
+        with coordinator_lock(name, files) if name != spec.name else nullcontext(), claimed(home, name) as claim:
+            study = OpenStudy(spec, samples, split, StudyStore(storage, name, claim), files)
             save_facts(study.facts, files)
             yield study
 

@@ -18,7 +18,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
-from sqlalchemy import NullPool, create_engine, make_url
+from sqlalchemy import NullPool, create_engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from fer_sweep.errors import TrackingError, TrackingRefused
@@ -63,8 +63,13 @@ def _connect(uri: str) -> None:
     except ArgumentError:
         return  # no database; MLflow knows more kinds of stores, or says what it knows
     engine = create_engine(address, poolclass=NullPool)
-    with engine.connect():
-        pass
+    with engine.connect() as connection:
+        searches = inspect(connection).has_table("trial_values")
+    if searches:
+        raise TrackingError(
+            f"{without_passwords(uri)} is the database of searches. An MLflow store needs one of its own: both keep a "
+            "table called alembic_version. Name another database."
+        )
 
 
 @contextmanager

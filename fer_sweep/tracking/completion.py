@@ -4,13 +4,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fer_sweep.study.database import opened_storage
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.facts import StudyFacts
 from fer_sweep.study.history import ending_of, trials_of
 from fer_sweep.study.home import Home
 from fer_sweep.study.importance import importance
 from fer_sweep.study.journal import write_atomically
-from fer_sweep.study.store import StudyStore, open_storage, study_names
+from fer_sweep.study.store import StudyStore, study_names
 from fer_sweep.tracking.entries import Status, StudyEnded, StudyOpened, TrackedEvent, to_entry
 from fer_sweep.tracking.outbox import Entry, Outbox, encode, read_outbox
 
@@ -87,7 +88,8 @@ def _lacking(facts: StudyFacts, home: Home, state: OutboxState) -> list[Entry]:
     files, known = home.study(facts.name), state.finished
     if facts.name not in study_names(home):
         return []  # all that is left of it is what the outbox has
-    store = StudyStore(open_storage(home), facts.name)
+    with opened_storage(home) as storage:
+        store = StudyStore(storage, facts.name)  # which has read everything
     begun = {(e.body["stage"], e.body["number"]) for e in state.entries if e.kind == "started"}
     events: list[tuple[int, TrackedEvent]] = []
     for happened in trials_of(facts, store, files):

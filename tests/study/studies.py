@@ -14,10 +14,10 @@ from fer_sweep.data import load_samples
 from fer_sweep.data.samples import Samples
 from fer_sweep.execution.inline import Inline
 from fer_sweep.spec import SweepSpec
+from fer_sweep.study.database import open_storage
 from fer_sweep.study.events import Event, SearchEnded, StudyFinished, TrialFinished
 from fer_sweep.study.home import Home
 from fer_sweep.study.rows import TrialRow
-from fer_sweep.study.store import open_storage
 from fer_sweep.study.study import OpenStudy, open_study, run_study
 
 CPU = torch.device("cpu")

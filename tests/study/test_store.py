@@ -10,8 +10,9 @@ from optuna.study import StudyDirection
 from fer_sweep.errors import StudyError
 from fer_sweep.spec import load_sweep
 from fer_sweep.study import search
+from fer_sweep.study.database import open_storage
 from fer_sweep.study.home import Home
-from fer_sweep.study.store import open_storage, stored_studies
+from fer_sweep.study.store import stored_studies
 from tests.study.studies import DATA, finished, opened, rows, run, sweep
 
 CSV = "label,a,b\n" + "\n".join(f"{'xyz'[i % 3]},{i % 3 + i / 100},{-(i % 3) + i / 50}" for i in range(60)) + "\n"

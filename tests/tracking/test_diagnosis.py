@@ -18,10 +18,10 @@ from typer.testing import CliRunner, Result
 
 from fer_sweep.cli.app import app
 from fer_sweep.errors import StudyError
+from fer_sweep.study.database import open_storage
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.home import Home
 from fer_sweep.study.lock import coordinator_lock
-from fer_sweep.study.store import open_storage
 from fer_sweep.tracking.address import Store, store_of
 from fer_sweep.tracking.diagnosis import examination, leftovers
 from fer_sweep.tracking.diagnosis.examination import examine, repair

@@ -11,8 +11,8 @@ from alembic.script import ScriptDirectory
 from fer_sweep.cli.serve import serve_store
 from fer_sweep.errors import StudyError, TrackingError
 from fer_sweep.study.backup import back_up, integrity
+from fer_sweep.study.database import open_storage
 from fer_sweep.study.home import Home
-from fer_sweep.study.store import open_storage
 from fer_sweep.tracking.schema import require_not_newer, schema_of, sqlite_file, upgrade_schema, utils
 from tests.tracking.studies import new_home
 from tests.tracking.test_client import free_port

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from fer_sweep.errors import TrackingError
+from fer_sweep.errors import StudyError, TrackingError
 from fer_sweep.study.backup import integrity
+from fer_sweep.study.database import name_of, opened_storage
 from fer_sweep.study.home import Home
 from fer_sweep.study.schema import search_schema
 from fer_sweep.tracking.address import Store
@@ -20,6 +21,9 @@ _RESTORE = (
 
 def search_database(home: Home) -> Iterator[Finding]:
     """Optuna's database: the truth of all searches."""
+    if home.storage is not None:
+        yield _served(home)
+        return
     file = home.optuna_file
     if not file.exists():
         if home.tracked_studies():
@@ -36,24 +40,34 @@ def search_database(home: Home) -> Iterator[Finding]:
     if damage is not None:
         yield Finding("problem", file.name, f"is damaged: {damage}", _RESTORE.format(name=file, more=""))
         return
+    repair = UpgradeSchema("optuna")
+    yield _search_schema_finding(
+        home, file.name, older="fer-sweep doctor --repair upgrades it after a copy.", repair=repair
+    )
+
+
+def _served(home: Home) -> Finding:
+    """A Postgres of searches: it answers, and has the right schema."""
+    name = "the database of searches"
+    try:
+        name = name_of(home)
+        with opened_storage(home):
+            pass
+    except StudyError as error:
+        if "version of Optuna" not in str(error):
+            return Finding("problem", name, str(error))
+    return _search_schema_finding(home, name, older="Back it up (pg_dump), then: optuna storage upgrade --storage URL.")
+
+
+def _search_schema_finding(home: Home, name: str, *, older: str, repair: UpgradeSchema | None = None) -> Finding:
     schema = search_schema(home)
     if schema.found == schema.installed:
-        yield Finding("ok", file.name, f"whole, schema {schema.found}, as the installed Optuna has it")
-    elif schema.known:
-        yield Finding(
-            "problem",
-            file.name,
-            f"schema {schema.found} is older than {schema.installed} of the installed Optuna",
-            "fer-sweep doctor --repair upgrades it after a copy.",
-            UpgradeSchema("optuna"),
-        )
-    else:
-        yield Finding(
-            "problem",
-            file.name,
-            f"schema {schema.found} is of a newer Optuna than the installed one ({schema.installed})",
-            "Install that one: pip install -U optuna.",
-        )
+        return Finding("ok", name, f"whole, schema {schema.found}, as the installed Optuna has it")
+    if schema.known:
+        said = f"schema {schema.found} is older than {schema.installed} of the installed Optuna"
+        return Finding("problem", name, said, older, repair)
+    said = f"schema {schema.found} is of a newer Optuna than the installed one ({schema.installed})"
+    return Finding("problem", name, said, "Install that one: pip install -U optuna.")
 
 
 def store_database(home: Home, store: Store) -> Iterator[Finding]:

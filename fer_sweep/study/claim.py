@@ -1,0 +1,88 @@
+"""The right to coordinate a study whose database several machines use."""
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from fer_sweep.errors import StudyError
+from fer_sweep.study.database import connection, database_errors, lock_key, name_of, postgres_url
+from fer_sweep.study.home import Home
+
+
+class StudyClaim:
+    """The right to coordinate a study, held in its Postgres: an advisory lock of a connection. It ends with the
+    process, with the machine, or with the server; `renew` takes it again after the latter."""
+
+    def __init__(self, address: str, study: str) -> None:
+        """Raises StudyError if another process has it, saying who, or if the database does not answer."""
+        self._url, self._study = postgres_url(address), study
+        self._open = self._claim()
+
+    def renew(self) -> None:
+        """Make sure that it is still held. Raises StudyError if another process has taken it, and SQLAlchemyError while
+        the server is away."""
+        try:
+            self._open[1].execute(text("SELECT 1"))
+        except SQLAlchemyError:
+            self.release()
+            self._open = self._claim()
+
+    def release(self) -> None:
+        """Give it back."""
+        holding, _ = self._open
+        try:
+            holding.__exit__(None, None, None)
+        except SQLAlchemyError:
+            return  # the connection is gone, and the lock with it
+
+    def _claim(self) -> tuple[Any, Connection]:
+        # the holder can be read by whoever wants it next; Postgres keeps 63 characters
+        since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ")
+        holder = f"fer-sweep {os.getpid()} {socket.gethostname()[:28]} {since}"
+        holding = connection(self._url, holder)
+        opened = holding.__enter__()
+        for setting in ("idle = 30", "interval = 10", "count = 3"):  # a machine that is gone holds it for a minute
+            opened.execute(text(f"SET tcp_keepalives_{setting}"))
+        key = lock_key(f"study/{self._study}")
+        if opened.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
+            return holding, opened
+        who = self._holder(opened, key)
+        holding.__exit__(None, None, None)
+        raise StudyError(
+            f"study {self._study!r} is already being run by {who}. One study has one coordinator: wait until it is "
+            "done, stop it, or run this file under another name (--set name=...)."
+        )
+
+    @staticmethod
+    def _holder(opened: Connection, key: int) -> str:
+        found = opened.execute(
+            text(
+                "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.granted "
+                "AND l.locktype = 'advisory' AND l.objsubid = 1 AND l.classid = :high AND l.objid = :low"
+            ),
+            {"high": (key >> 32) & 0xFFFFFFFF, "low": key & 0xFFFFFFFF},
+        ).scalar()
+        match = re.fullmatch(r"fer-sweep (\d+) (\S+) (\S+)", str(found))
+        return "another process" if match is None else f"process {match[1]} on {match[2]} since {match[3]}"
+
+
+@contextmanager
+def claimed(home: Home, study: str) -> Iterator[StudyClaim | None]:
+    """Hold the right to coordinate a study, where the database is one for several machines; a SQLite file's studies are
+    locked beside their files."""
+    if home.storage is None:
+        yield None
+        return
+    with database_errors(name_of(home)):
+        claim = StudyClaim(home.storage, study)
+    try:
+        yield claim
+    finally:
+        claim.release()
