@@ -136,10 +136,10 @@ def database_errors(where: str) -> Iterator[None]:
 
 
 def _reason(error: SQLAlchemyError) -> str:
-    """The driver's own last words, in a line."""
+    """What the driver says first."""
     original = getattr(error, "orig", None) or error
     lines = [line.strip() for line in str(original).splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else type(original).__name__
+    return lines[0].rstrip(".") if lines else type(original).__name__
 
 
 @contextmanager
