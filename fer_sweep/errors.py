@@ -9,8 +9,12 @@ FerSweepError
 │   └── TrackingRefused  it answers, but does not take what it is given          exit code 4
 └── TrainingFailed       a model could not be trained (loss no number, memory)   exit code 3
 
-A promotion that the gate refuses is an answer, not an error: it ends with exit code 5.
+A promotion that the gate refuses is an answer, not an error: it ends with exit code 5. A full disk can be met at any
+write, and is no class of its own: `out_of_space` tells it from other errors. It ends with exit code 7.
 """
+
+import errno
+import sqlite3
 
 
 class FerSweepError(Exception):
@@ -49,3 +53,14 @@ class TrainingFailed(FerSweepError):
     """A model that was to be kept could not be trained; in a study such a trial fails and the study goes on."""
 
     exit_code = 3
+
+
+def out_of_space(error: BaseException | None) -> str | None:
+    """What a full disk (or a used-up quota) had to say, if that is what an error, or one that led to it, comes from."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return str(error)
+        if isinstance(error, sqlite3.Error) and "full" in str(error):
+            return str(error)
+        error = error.__cause__ or error.__context__
+    return None

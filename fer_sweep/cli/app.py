@@ -1,7 +1,8 @@
 """fer-sweep: the command line and its verbs.
 
 Exit codes: 0 done, 2 bad input, 3 finished without a valid trial, 4 tracking store unreachable, 5 promotion refused by
-the gate, 6 doctor found problems that remain, 130 interrupted (the same command resumes).
+the gate, 6 doctor found problems that remain, 7 the disk is full, 130 interrupted (after these two the same command
+resumes).
 """
 
 import signal
@@ -13,14 +14,16 @@ import typer
 
 from fer_sweep import __version__
 from fer_sweep.cli import data_verbs, predict_verbs, registry_verbs, sweep_verbs, tracking_verbs
-from fer_sweep.errors import FerSweepError
+from fer_sweep.errors import FerSweepError, out_of_space
+
+DISK_FULL = 7
 
 app = typer.Typer(
     name="fer-sweep",
     help="Sweeps for facial expression recognition: Optuna searches, MLflow remembers, the answer is honest.",
     epilog="Exit codes: 0 done, 2 bad input, 3 finished without a valid trial, 4 tracking store unreachable, "
-    "5 promotion refused by the gate, 6 doctor found problems that remain, "
-    "130 interrupted (the same command resumes).",
+    "5 promotion refused by the gate, 6 doctor found problems that remain, 7 the disk is full, "
+    "130 interrupted (after these two the same command resumes).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -79,6 +82,16 @@ def main() -> None:
     except FerSweepError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except Exception as error:
+        full = out_of_space(error)
+        if full is None:
+            raise
+        typer.echo(
+            f"error: the disk is full: {full}. Free some space and run the same command again; what was computed so "
+            "far is kept.",
+            err=True,
+        )
+        sys.exit(DISK_FULL)
 
 
 if __name__ == "__main__":

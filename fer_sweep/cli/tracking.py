@@ -1,6 +1,8 @@
 """What the terminal says of the way to MLflow: that it is blocked, that it is free again, what is left at the end."""
 
 import shlex
+from bisect import bisect_right
+from collections.abc import Sequence
 
 from rich.console import Console
 
@@ -36,24 +38,26 @@ class TrackingWatch:
         if self._writer is None:
             return None
         why = ""
+        ends = [line.end for line in read_outbox(self._home.study(self._study).outbox, self._sent)]
         with err.status("writing to MLflow") as status:
             for message in self._writer.finish():
                 self._tell(message)
                 if message["state"] == "failed":
                     why = message["why"]
-                status.update(f"writing to MLflow: {self._left()} to go; Ctrl-C leaves them to fer-sweep sync")
+                status.update(f"writing to MLflow: {self._left(ends)} to go; Ctrl-C leaves them to fer-sweep sync")
         self._writer = None
         if not why:
             return None
-        left = self._left()
+        left = self._left(ends)
         entries = "1 entry" if left == 1 else f"{left} entries"
         return (
             f"{entries} of study {self._study} could not be written to MLflow: {why} "
             f"Nothing is lost: fer-sweep sync {self._study}{home_option(self._home)} sends them."
         )
 
-    def _left(self) -> int:
-        return sum(1 for _ in read_outbox(self._home.study(self._study).outbox, self._sent))
+    def _left(self, ends: Sequence[int]) -> int:
+        """How many entries are still to be sent; ends: where each ends in the outbox, ascending."""
+        return len(ends) - bisect_right(ends, self._sent)
 
     def _tell(self, message: Message) -> None:
         match message["state"]:

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from fer_sweep.data import Samples, Split
+from fer_sweep.errors import out_of_space
 from fer_sweep.training.records import EpochReport, Record, TrialFailure
 from fer_sweep.training.trials import Device, DeviceType, TrialRequest, device_type, run_trials
 
@@ -49,6 +50,8 @@ def run_guarded(
             except StopIteration:
                 return
             except Exception as error:
+                if out_of_space(error):
+                    raise  # not the trial's fault: it runs again when there is space
                 crash = error
                 break
             if not isinstance(record, EpochReport):

@@ -112,10 +112,14 @@ def _converse(records: "Generator[Record, str | None, None]", connection: Connec
 
 
 def _redirect_output(log: Path) -> None:
-    """Let standard output and error go to a file, also those of C code."""
-    log.parent.mkdir(parents=True, exist_ok=True)
+    """Let standard output and error go to a file, also those of C code; nowhere if the disk takes no file."""
     sys.stdout.flush()
     sys.stderr.flush()
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
+    except OSError:
+        log = Path(os.devnull)
     with log.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -13,7 +13,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-LATEST, BEST = 475, 25
+LATEST, BEST = 275, 25
 """Trials that are shown of a large study: its latest, and the best complete ones of those before."""
 
 

@@ -34,6 +34,7 @@ class Recorder:
         self.damaged = lines.count(None)
         self._finished = {_finished(entry) for entry in lines if entry is not None and entry.kind == "finished"}
         self._looked_at: dict[tuple[str, int], float] = {}
+        self._at = 0
         self._append(StudyOpened(provenance), durable=True)
 
     def catch_up(self) -> int:
@@ -77,7 +78,8 @@ class Recorder:
             save_faces(self._study.files.faces(event.trial.stage, event.trial.number), event.result, pictures)
 
     def _append(self, event: TrackedEvent, *, durable: bool) -> None:
-        self._outbox.append(to_entry(event, at=time.time_ns() // 1_000_000), durable=durable)
+        self._at = max(self._at, time.time_ns() // 1_000_000)  # nothing ends before it begins if the clock is set back
+        self._outbox.append(to_entry(event, at=self._at), durable=durable)
 
     def __enter__(self) -> Self:
         return self

@@ -30,16 +30,20 @@ class Checkpoint:
     _last: float = field(default_factory=time.monotonic)
 
     def save(self, cohort: Cohort, reports: list[EpochReport]) -> None:
-        """Write it, unless a network has ended already."""
+        """Write it, unless a network has ended already. One that the disk does not take is left out: the trial goes on
+        without, and loses more should it be interrupted."""
         state = cohort.state()
         if state is None:
             return
         content = {"key": self.key, "cohort": state, "reports": json.dumps([asdict(report) for report in reports])}
         self.file.parent.mkdir(parents=True, exist_ok=True)
         part = self.file.with_suffix(".part")
-        torch.save(content, part)
-        os.replace(part, self.file)
         self._last = time.monotonic()
+        try:
+            torch.save(content, part)
+            os.replace(part, self.file)
+        except (OSError, RuntimeError):  # torch raises the second where writing fails
+            part.unlink(missing_ok=True)
 
     @property
     def due(self) -> bool:

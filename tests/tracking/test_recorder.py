@@ -1,5 +1,6 @@
 """What the coordinator notes, and what it does not note twice."""
 
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -88,3 +89,29 @@ def test_reports_are_not_what_is_noted_of_other_events(tmp_path: Path) -> None:
         recorder.record(report)  # of a trial that has not begun, as far as this recorder knows
 
         assert kinds(study) == ["opened"]
+
+
+@pytest.mark.parametrize("hours", [-24, 24])
+def test_a_clock_that_is_set_leaves_the_order_of_what_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    now = time.time_ns
+    begun = now()
+    jump = [0]
+    monkeypatch.setattr(time, "time_ns", lambda: now() + jump[0])
+    spec = sweep(run_cap=3, resources={"trials_at_once": 1}, budget={"max_hours": 1})
+    with (
+        opened(spec, tmp_path) as study,
+        Recorder(study, provenance={}) as recorder,
+        closing(run_study(study, executor=inline(study.samples))) as events,
+    ):
+        for event in events:
+            recorder.record(event)
+            if isinstance(event, TrialFinished) and event.trial.number == 0:
+                jump[0] = hours * 3600 * 10**9
+
+        times = [entry.at for entry in entries(study)]
+        assert [row.state for row in study.store.rows()] == ["complete"] * 3  # the budget of an hour is not spent
+    assert times == sorted(times)
+    assert times[0] >= begun // 1_000_000
+    assert (times[-1] - times[0] >= 24 * 3600 * 1000) == (hours > 0)
