@@ -3,8 +3,8 @@
     python benchmarks/pool.py [--quick]
 
 Every trial trains two networks on drawn faces. Workers have started and compiled before the clock runs; each keeps to
-one core in both cases, as a worker of the pool does: one slot is a pool whose worker has the first core alone. The ratio
-to one slot that has both cores is given as well: a convolution uses both, if less than twice as well.
+one core in both cases, as a worker of the pool does: one slot is a pool whose worker has the first core alone. The
+ratio to one slot that has both cores is given as well: a convolution uses both, if less than twice as well.
 """
 
 import argparse
