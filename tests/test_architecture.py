@@ -41,7 +41,7 @@ OWNERS = {
     "optuna": ("study",),
     "scipy": ("study",),
     "numba": ("training/fused_kernel.py",),
-    "filelock": ("study/lock.py", "study/database.py"),
+    "filelock": ("study/lock.py", "study/database.py", "tracking/client.py"),
     "mlflow": ("tracking",),
     "alembic": ("tracking/schema.py",),
     "pandas": ("tracking/model_artifact.py", "tracking/served_model.py"),

@@ -18,6 +18,10 @@ PATIENCE = 300.0
 PAUSE = 1.0
 
 T = TypeVar("T")
+_TAKEN = (
+    "another process has written trial {number} of the study while its database was away. Nothing that was computed is "
+    "lost: run the same command again, which goes on from what the database has."
+)
 
 
 class Writer:
@@ -34,10 +38,11 @@ class Writer:
         """Put a trial into the database. Returns its id there."""
 
         def create() -> int:
-            if self._claim is not None:
-                self._claim.renew()
-            if number < self._storage.get_n_trials(self._study_id):  # it arrived, only the answer did not
-                return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+            if number < self._storage.get_n_trials(self._study_id):
+                found = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+                if self._storage.get_trial(found).user_attrs != template.user_attrs:
+                    raise StudyError(_TAKEN.format(number=number))
+                return found  # it arrived, only the answer did not
             return self._storage.create_new_trial(self._study_id, template_trial=template)
 
         return self._patiently(create)
@@ -54,9 +59,10 @@ class Writer:
                 self._storage.set_trial_user_attr(trial_id, "outcome", dict(outcome))
                 self._storage.set_trial_state_values(trial_id, state, values)
             except UpdateFinishedTrialError:
-                if self._claim is None:
-                    raise
-                # it had ended already, only the answer did not arrive
+                found = self._storage.get_trial(trial_id)
+                if (found.state, found.user_attrs.get("outcome")) != (state, dict(outcome)):
+                    raise StudyError(_TAKEN.format(number=found.number)) from None
+                # it had arrived, only the answer had not
 
         self._patiently(end)
 
@@ -68,8 +74,8 @@ class Writer:
         begun: float | None = None
         while True:
             try:
-                if begun is not None and self._claim is not None:
-                    self._claim.renew()
+                if self._claim is not None:
+                    self._claim.renew()  # the pool takes up a lost connection silently, and the lock is gone then
                 return write()
             except (StorageInternalError, SQLAlchemyError) as error:
                 if self._claim is None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -15,13 +15,15 @@ import logging
 from urllib.parse import urlsplit
 
 import mlflow
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
-from sqlalchemy import NullPool, create_engine, inspect, make_url
+from sqlalchemy import NullPool, create_engine, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from fer_sweep.errors import TrackingError, TrackingRefused
+from fer_sweep.study.database import lock_key
 from fer_sweep.tracking.address import Store, without_passwords
 from fer_sweep.tracking.probe import own_credentials
 
@@ -48,28 +50,40 @@ def open_client(store: Store) -> MlflowClient:
     """A client whose store answered. Raises TrackingError when it does not."""
     if store.artifacts is not None:
         store.artifacts.mkdir(parents=True, exist_ok=True)
-    with store_errors(store.uri, _START_IT):
-        if store.artifacts is not None:  # no server stands before it
-            _connect(store.uri)
+    first = nullcontext() if store.artifacts is None else _first_use(store.uri)  # a server sees to that itself
+    with store_errors(store.uri, _START_IT), first:
         client = MlflowClient(tracking_uri=store.uri)
         client.search_experiments(max_results=1)
     return client
 
 
-def _connect(uri: str) -> None:
-    """Raises at once what is wrong with a database, with which MLflow tries for 100 seconds before it says so."""
+@contextmanager
+def _first_use(uri: str) -> Iterator[None]:
+    """One process at a time: of several that open an empty database at the same moment, MLflow fails in all but one.
+
+    Raises at once what is wrong with a database, with which MLflow tries for 100 seconds before it says so; and
+    TrackingError if it is the one of searches.
+    """
     try:
         address = make_url(uri)
     except ArgumentError:
-        return  # no database; MLflow knows more kinds of stores, or says what it knows
-    engine = create_engine(address, poolclass=NullPool)
-    with engine.connect() as connection:
-        searches = inspect(connection).has_table("trial_values")
-    if searches:
-        raise TrackingError(
-            f"{without_passwords(uri)} is the database of searches. An MLflow store needs one of its own: both keep a "
-            "table called alembic_version. Name another database."
-        )
+        yield  # no database; MLflow knows more kinds of stores, or says what it knows
+        return
+    with ExitStack() as held:
+        if address.get_backend_name() == "sqlite" and address.database:
+            held.enter_context(FileLock(f"{address.database}.init.lock"))
+        connection = held.enter_context(create_engine(address, poolclass=NullPool).connect())
+        if inspect(connection).has_table("trial_values"):
+            raise TrackingError(
+                f"{without_passwords(uri)} is the database of searches. An MLflow store needs one of its own: both "
+                "keep a table called alembic_version. Name another database."
+            )
+        if address.get_backend_name() == "postgresql":
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": lock_key("first use of MLflow")})
+            connection.commit()  # a lock of the session; it would otherwise wait within a transaction
+        else:
+            connection.close()  # MLflow wants to write
+        yield
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Searches in a real Postgres: created once, coordinated by one, resumed from elsewhere, and kept through restarts."""
 
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.trial import TrialState, create_trial
 
 from fer_sweep.data import load_samples
 from fer_sweep.errors import StudyError, TrackingError
@@ -91,6 +93,44 @@ def test_several_processes_may_open_an_empty_database_at_once(address: str, tmp_
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(opened, range(4))) == [0] * 4
+
+
+OPEN = """
+import sys
+from pathlib import Path
+from fer_sweep.study.home import Home
+from fer_sweep.tracking.address import store_of
+from fer_sweep.tracking.client import open_client
+home = Home(Path(sys.argv[1]))
+open_client(store_of(sys.argv[2] or None, home))
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_several_processes_may_open_an_empty_mlflow_store_at_once(kind: str, address: str, tmp_path: Path) -> None:
+    uri = address.replace("postgresql://", "postgresql+psycopg://") if kind == "postgres" else ""
+    (tmp_path / "home").mkdir()
+    command = [sys.executable, "-c", OPEN, str(tmp_path / "home"), uri]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+
+    said = [process.communicate(timeout=120)[1] for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0, 0], said
+
+
+def test_a_trial_that_somebody_else_has_written_is_not_taken_for_ones_own(address: str, tmp_path: Path) -> None:
+    spec, home = sweep(), Home(tmp_path, address)
+    samples = load_samples(spec.data)
+
+    def while_another_writes() -> None:
+        with open_study(spec, samples, home) as study, opened_storage(home) as storage:
+            for event in run_study(study, executor=inline(samples)):
+                if isinstance(event, TrialFinished) and event.trial.number == 2:
+                    foreign = create_trial(state=TrialState.RUNNING, user_attrs={"key": "other"})
+                    storage.create_new_trial(storage.get_study_id_from_name("tiny"), template_trial=foreign)
+
+    with pytest.raises(StudyError, match=r"another process has written trial 3 of the study .* run the same command"):
+        while_another_writes()
 
 
 def test_a_study_has_one_coordinator_whom_others_are_told(address: str, tmp_path: Path) -> None:
