@@ -2,6 +2,7 @@
 # A node of the Ray cluster at RAY_ADDRESS (host:port):
 #   ray-node head              keeps the books; runs no trials
 #   ray-node worker            runs trials on its CPUs and GPUs
+#   ray-node healthy           whether the head answers and, on a worker, whether this node does
 #   ray-node driver ARGS...    fer-sweep ARGS; joins the cluster first, without resources, if ARGS ask for --executor ray
 # Everything else Ray needs to know (RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH) it reads itself.
 set -eu
@@ -27,7 +28,13 @@ case $role in
     ;;
   worker)
     exec ray start --block --disable-usage-stats --address="$RAY_ADDRESS" --node-ip-address="$(own_address)" \
-      --object-store-memory="$RAY_OBJECT_STORE_BYTES" ${RAY_WORKER_CPUS:+--num-cpus="$RAY_WORKER_CPUS"}
+      --node-manager-port="$RAY_NODE_PORT" --object-store-memory="$RAY_OBJECT_STORE_BYTES" \
+      ${RAY_WORKER_CPUS:+--num-cpus="$RAY_WORKER_CPUS"}
+    ;;
+  healthy)
+    ray health-check --address "$RAY_ADDRESS"
+    [ -z "${RAY_NODE_PORT:-}" ] || python -c 'import socket, sys
+socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5).close()' "$(own_address)" "$RAY_NODE_PORT"
     ;;
   driver)
     case " $* " in
@@ -40,7 +47,7 @@ case $role in
     exec fer-sweep "$@"
     ;;
   *)
-    echo "error: ray-node $role: head, worker or driver." >&2
+    echo "error: ray-node $role: head, worker, healthy or driver." >&2
     exit 2
     ;;
 esac

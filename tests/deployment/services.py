@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.deployment.compose import ROOT, SETTINGS, deployment, dockerfile_of, installed_scripts, instructions
-from tests.tracking.test_client import free_port
 
 
 def postgres_programs() -> Path | None:
@@ -28,6 +28,15 @@ def postgres_programs() -> Path | None:
 
 
 POSTGRES_BIN = postgres_programs()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 Finished = subprocess.CompletedProcess[str]
 Service = Mapping[str, Any]
 
@@ -86,11 +95,13 @@ class Machine:
             "DATABASE_PORT": str(self.postgres_port),
             "MLFLOW_HOST": "127.0.0.1",
             "MLFLOW_PORT": str(self.mlflow_port),
+            "RAY_NODE_PORT": str(self.ray_port + 1),
         }
         path = [self._commands(service), POSTGRES_BIN, Path(sys.executable).parent, "/usr/bin", "/bin"]
         return {
             "PATH": os.pathsep.join(map(str, path)),
             "HOME": str(self.folder),
+            "RAY_TMPDIR": str(self.folder),  # every container has a /tmp of its own
             "PYTHONPATH": str(ROOT),
             **own,
             **{key: value for key, value in moved.items() if key in own},
@@ -138,18 +149,18 @@ class Machine:
         return False
 
     @contextmanager
-    def up(self, name: str, *extra: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    def up(self, name: str, *extra: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
         """A service that runs until the block ends. Fails if it is not healthy within its own start period."""
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*self.command(name), *extra],
-                env=self.environment(name),
+                env={**self.environment(name), **variables},
                 cwd=self.folder,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                **options,
+                **(user_for_postgres() if name == "postgres" else {}),
             )
         try:
             deadline = time.monotonic() + float(service_of(name)["healthcheck"]["start_period"].removesuffix("s"))
@@ -178,9 +189,8 @@ class Machine:
 
 def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
     """End a service and its processes."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, how)
-    process.wait(timeout=20)
+    process.send_signal(how)  # to the first process alone, as Docker does
+    process.wait(timeout=30)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 

@@ -83,7 +83,7 @@ def test_an_unknown_role_of_a_ray_node_is_told() -> None:
     done = run(str(RAY_NODE), "chief")
 
     assert done.returncode == 2
-    assert "error: ray-node chief: head, worker or driver." in done.stderr
+    assert "error: ray-node chief: head, worker, healthy or driver." in done.stderr
 
 
 @pytest.mark.parametrize("script", sorted([*ROOT.glob("mlflow/*.sh"), *ROOT.glob("deploy/*.sh")]), ids=lambda s: s.name)
