@@ -150,7 +150,7 @@ class Machine:
 
     @contextmanager
     def up(self, name: str, *extra: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A service that runs until the block ends. Fails if it is not healthy within its own start period."""
+        """A service that runs until the block ends. Fails if Docker would call it unhealthy."""
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -163,7 +163,7 @@ class Machine:
                 **(user_for_postgres() if name == "postgres" else {}),
             )
         try:
-            deadline = time.monotonic() + float(service_of(name)["healthcheck"]["start_period"].removesuffix("s"))
+            deadline = time.monotonic() + patience(service_of(name)["healthcheck"])
             while not self.healthy(name):
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
@@ -185,6 +185,12 @@ class Machine:
             timeout=30,
             check=False,
         )
+
+
+def patience(check: Mapping[str, Any]) -> float:
+    """Seconds until Docker calls a container unhealthy that never was healthy."""
+    start, interval = (float(check[key].removesuffix("s")) for key in ("start_period", "interval"))
+    return start + float(check["retries"]) * interval
 
 
 def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
