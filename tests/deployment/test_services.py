@@ -2,6 +2,7 @@
 secrets, a sweep by the `sweep` service, and a backup that is restored. Docker itself is the only thing missing."""
 
 import base64
+import json
 import os
 import re
 import shutil
@@ -17,7 +18,6 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.server import get_app_client
 
 from tests.deployment.services import (
     POSTGRES_BIN,
@@ -62,12 +62,21 @@ def secret(machine: Machine, name: str) -> str:
     return (machine.secrets / name).read_text().strip()
 
 
-def status(machine: Machine, *, user: str | None = None, password: str = "", host: str | None = None) -> int:
+def status(
+    machine: Machine,
+    question: str = QUESTION,
+    *,
+    user: str | None = None,
+    password: str = "",
+    host: str | None = None,
+    body: object = None,
+) -> int:
     """What the server says to a question: an HTTP status."""
-    headers = {} if host is None else {"Host": host}
+    headers = {"Content-Type": "application/json"} | ({} if host is None else {"Host": host})
     if user is not None:
         headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-    request = urllib.request.Request(f"http://127.0.0.1:{machine.mlflow_port}{QUESTION}", headers=headers)
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{machine.mlflow_port}{question}", data, headers)
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return int(answer.status)
@@ -147,14 +156,13 @@ def test_a_sweep_is_tracked_by_the_team_server(machine: Machine) -> None:
 def test_a_new_account_sees_everything_and_changes_nothing_of_others(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As docs/deployment.md has it."""
-    url = f"http://127.0.0.1:{machine.mlflow_port}"
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", secret(machine, "mlflow_admin_password"))
-    get_app_client("basic-auth", url).create_user("ada", "a long password of hers")
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "a long password of hers")
-    ada = MlflowClient(url)
+    new = {"username": "ada", "password": "a long password of hers"}
+    for user, answer in (("sweep", 403), ("admin", 200)):
+        password = secret(machine, f"mlflow_{user}_password")
+        assert status(machine, "/api/2.0/mlflow/users/create", user=user, password=password, body=new) == answer
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", new["username"])
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", new["password"])
+    ada = MlflowClient(f"http://127.0.0.1:{machine.mlflow_port}")
 
     experiments = {experiment.name: experiment.experiment_id for experiment in ada.search_experiments()}
 
