@@ -155,6 +155,14 @@ def test_every_secret_is_a_file_that_git_and_docker_leave_alone() -> None:
     assert not any(path.startswith(("deploy/secrets", ".env", ".git")) or path == "deploy" for path in let_in)
 
 
+@each_service
+def test_no_mounted_folder_has_the_secrets_in_it(name: str) -> None:
+    sources = [v.split(":")[0] for v in SERVICES[name].get("volumes", []) if v.startswith(".")]
+
+    assert not {".", "./", "./deploy", "./deploy/", "./deploy/secrets"} & set(sources)
+    assert all(source in ("./backups", "./sweeps", "./data") or (ROOT / source).is_file() for source in sources)
+
+
 def test_the_administrators_password_is_seen_by_nothing_that_serves_or_trains() -> None:
     holders = {name for name, service in SERVICES.items() if "mlflow_admin_password" in service.get("secrets", [])}
 
