@@ -139,12 +139,14 @@ def test_no_password_of_a_database_or_account_is_in_arguments_or_variables(machi
 
 
 @pytest.mark.usefixtures("server")
-def test_a_sweep_is_tracked_by_the_team_server(machine: Machine) -> None:
+def test_a_sweep_searches_in_postgres_and_is_tracked_by_the_server(machine: Machine) -> None:
     sweep = write_tiny(machine.folder)
 
     done = machine.run("sweep", "run", str(sweep), "--set", "run_cap=1", "--set", "train.epochs=6")
 
     assert done.returncode == 0, done.stderr
+    trials = machine.psql("optuna", "select count(*) from trials where state = 'COMPLETE'")
+    assert trials.stdout == "1\n", trials.stderr
     runs = machine.psql("mlflow", "select count(*) from runs where status = 'FINISHED'")
     assert int(runs.stdout) >= 2
     assert list((machine.folder / "artifacts").rglob("summary.json")) or list(
