@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format clean
+.PHONY: run test check format clean secrets backup restore
 
 run: $(VENV)/.installed  ## set up and run the main job on embedded data
 	$(BIN)/fer-sweep run sweeps/quickstart.yaml
@@ -19,6 +19,15 @@ check: $(VENV)/.installed-dev  ## lint, formatting, types
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+secrets:  ## passwords and keys of a team's server (docs/deployment.md); never replaces any
+	deploy/secrets.sh
+
+backup:  ## databases and files of the server into one archive in backups/
+	docker compose run --rm backup
+
+restore:  ## make restore FILE=backups/NAME.tar [FORCE=1]
+	docker compose run --rm restore "$(FILE)" $(if $(FORCE),--force)
 
 clean:
 	rm -rf $(VENV) .fer-sweep .pytest_cache .mypy_cache .ruff_cache

@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: as many
 LONGEST = (
     "test_readme", "test_outages", "test_interruptions", "test_benchmarks", "test_promote", "test_paper", "test_run",
     "test_tracker", "test_model_artifact", "test_server", "test_rebuild", "test_sweeps", "test_predict", "test_pool",
+    "test_services", "test_ray_nodes",
 )  # fmt: skip
 """Files that take longest, which begin first: each is one worker's, and none should be left over at the end."""
 
