@@ -4,7 +4,7 @@ The whole data set lies on the device as uint8 and is indexed, changed and norma
 decoded, resized or copied during training. Its interface is that of Population.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,11 +49,12 @@ class PicturePopulation:
 
     def advance(self, epochs: int) -> None:
         """Train every network for `epochs` epochs."""
+        if self.epoch == 0 and epochs:
+            self._record(0, self.errors()[0])
         for epoch in range(self.epoch, self.epoch + epochs):
-            for p, network in enumerate(self._networks):
+            for network in self._networks:
                 network.train_one_epoch(epoch)
-                losses = network.losses.double().cpu().numpy()[network.active]
-                self._history[:, p, epoch] = losses.mean(), losses.var()
+            self._record(epoch + 1, [network.losses.double().cpu().numpy() for network in self._networks])
         if epochs:
             self._known.clear()
         self.epoch += epochs
@@ -99,7 +100,8 @@ class PicturePopulation:
         self._networks[network].active[positions] = False
 
     def history(self) -> Floats:
-        """(2, P, epoch) mean and variance of the active samples' losses while they were trained on in each epoch."""
+        """(2, P, epoch) mean and variance of the active samples' losses at epochs 0..epoch-1, as `recent` has them:
+        while they were trained on for the last time, at 0 before training."""
         return self._history[:, :, : self.epoch]
 
     def keep(self, networks: Sequence[int]) -> None:
@@ -129,6 +131,11 @@ class PicturePopulation:
         for network, kept in zip(self._networks, state["networks"], strict=True):
             network.restore(kept)
         self._known.clear()
+
+    def _record(self, epoch: int, losses: Iterable[npt.NDArray[np.float64]]) -> None:
+        for p, (network, all_losses) in enumerate(zip(self._networks, losses, strict=True)):
+            current = all_losses[: len(network.active)][network.active]
+            self._history[:, p, epoch] = current.mean(), current.var()
 
     def _log_probabilities(self, network: int, part: int) -> Tensor:
         if (network, part) not in self._known:

@@ -316,3 +316,14 @@ def test_a_gpu_takes_fast_or_repeatable_algorithms_and_then_those_of_before(
 
     assert torch.backends.cudnn.benchmark is False
     assert torch.are_deterministic_algorithms_enabled() is False
+
+
+def test_the_series_of_a_network_and_the_reports_tell_the_same_of_every_epoch(samples: Samples) -> None:
+    *reports, result = trial(samples)
+    assert isinstance(result, TrialResult)
+    told = [report.train_loss for report in reports if isinstance(report, EpochReport)]
+    variances = [report.loss_variance for report in reports if isinstance(report, EpochReport)]
+
+    assert len(told) == TRAIN.epochs + 1
+    np.testing.assert_allclose(np.mean([n.train_loss for n in result.networks], axis=0), told, rtol=1e-6)
+    np.testing.assert_allclose(np.mean([n.loss_variance for n in result.networks], axis=0), variances, atol=1e-6)
