@@ -2,11 +2,13 @@
 
 import io
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
 from fer_sweep.data import Samples, load_samples, make_split
@@ -145,3 +147,22 @@ def test_no_removal_leaves_no_faces_and_unreadable_ones_none(
 
     assert load_faces(tmp_path / "faces.npz") == {}
     assert load_faces(tmp_path / "torn.npz") == {}
+
+
+def test_captions_of_the_gallery_do_not_touch_and_rows_are_alike(
+    samples: Samples, result: TrialResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(drawing, "png", drawn.append)
+    removed = removed_samples(result)[:10]
+    faces = {one.sample: np.zeros((32 + 3 * i, 32, 3), dtype=np.uint8) for i, one in enumerate(removed)}
+
+    drawing.removed_gallery(result, samples, faces, title="t", error="cross entropy")
+
+    (figure,) = drawn
+    figure.draw_without_rendering()
+    shown = [axes for axes in figure.axes if axes.get_xlabel()]
+    assert len(shown) == len(removed)
+    for left, right in pairwise(axes.xaxis.label.get_window_extent() for axes in shown):
+        assert left.x1 < right.x0
+    assert np.ptp([axes.get_window_extent().y0 for axes in shown]) < 0.01

@@ -65,8 +65,8 @@ def evidence(verdict: Verdict, *, title: str) -> bytes:
 def _explanation(verdict: Verdict) -> str:
     repeats = verdict.options.repeats
     return (
-        f"{verdict.folds} folds x {repeats} repeats ({verdict.split.hash}) that neither search nor confirmation saw"
-        + (", the same for both" if verdict.champion is not None else "")
+        f"A dot per fold: {verdict.folds} folds x {repeats} repeats that neither search nor confirmation saw "
+        f"(splits {verdict.split.hash})" + ("; the same for both" if verdict.champion is not None else "")
     )
 
 

@@ -72,17 +72,26 @@ def removed_gallery(
         axes.set_axis_off()
     for axes, one in zip(grid, shown, strict=False):
         _bare(axes)
-        axes.imshow(faces[one.sample])
+        axes.imshow(_squared(faces[one.sample]))
         wrong = samples.planted is not None and bool(samples.planted[one.sample])
         axes.set_title(_short(samples.class_names[samples.y[one.sample]]) + (" ✗" if wrong else ""), fontsize=SMALL,
                        color=RED if wrong else INK)  # fmt: skip
-        axes.set_xlabel(
-            f"{error} {one.error:.2f}, epoch {one.epoch}\n{one.networks} of {_trained_on(result, one.sample)} networks",
-            fontsize=6.5, color=GREY,
-        )  # fmt: skip
-    known = "" if samples.planted is None else "; ✗: the label is known to be wrong"
-    head(figure, title, f"{len(shown)} of {len(removed)} removed pictures, largest {error} at removal first{known}")
+        by = f"\n{one.networks} of {_trained_on(result, one.sample)} networks" if len(result.networks) > 2 else ""
+        axes.set_xlabel(f"{one.error:.2f}, epoch {one.epoch}{by}", fontsize=7, color=GREY)
+    known = "; ✗: the label is known to be wrong" if samples.planted is not None else ""
+    head(figure, title, f"{len(shown)} of {len(removed)} removed pictures, largest {error} at removal first{known}. "
+         "Above: the label; below: that error, and when it went")  # fmt: skip
     return png(figure)
+
+
+def _squared(face: Pixels) -> Pixels:
+    """A picture in the middle of a white square, so that all rows are alike."""
+    height, width, _ = face.shape
+    side = max(height, width)
+    square = np.full((side, side, 3), 255, dtype=np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = face
+    return square
 
 
 def _short(name: str) -> str:
