@@ -10,7 +10,8 @@ from fer_sweep.study.home import Home
 from fer_sweep.study.lock import writer_lock
 from fer_sweep.tracking.address import Store, store_of
 from fer_sweep.tracking.client import open_client
-from fer_sweep.tracking.delivery import Damaged, Failing, NothingMore, SetAside, Written, deliver, unsent
+from fer_sweep.tracking.delivery import Damaged, Failing, NothingMore, SetAside, Written, deliver
+from fer_sweep.tracking.sent import unsent
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def _sync(name: str, home: Home, store: Store) -> Synced:
                         status.update(f"sending {name}: {why}")
     except FerSweepError as error:
         problems.append(str(error))
-    return Synced(name, written, unsent(files, store), " ".join(problems))
+    return Synced(name, written, unsent(files, store), " ".join(dict.fromkeys(problems)))
 
 
 def _sentence(study: Synced, store: Store) -> str:

@@ -19,6 +19,7 @@ class TrackingWatch:
     def __init__(self, writer: WriterProcess | None, study: str, home: Home) -> None:
         self._writer, self._study, self._home = writer, study, home
         self._failing = False
+        self._refused: set[str] = set()
         self._sent = 0
 
     def begin(self) -> None:
@@ -37,18 +38,17 @@ class TrackingWatch:
         what is left, None if nothing is. Ctrl-C ends the waiting."""
         if self._writer is None:
             return None
-        why = ""
+        why, left = "", 0
         ends = [line.end for line in read_outbox(self._home.study(self._study).outbox, self._sent)]
         with err.status("writing to MLflow") as status:
             for message in self._writer.finish():
                 self._tell(message)
                 if message["state"] == "failed":
-                    why = message["why"]
+                    why, left = message["why"], message.get("left", self._left(ends))
                 status.update(f"writing to MLflow: {self._left(ends)} to go; Ctrl-C leaves them to fer-sweep sync")
         self._writer = None
         if not why:
             return None
-        left = self._left(ends)
         entries = "1 entry" if left == 1 else f"{left} entries"
         return (
             f"{entries} of study {self._study} could not be written to MLflow: {why} "
@@ -69,8 +69,9 @@ class TrackingWatch:
             case "failing" if not self._failing:
                 self._failing = True
                 _warn(f"{message['why']} The study goes on without it.")
-            case "refused":
-                _warn(f"MLflow does not take {message['what']}: {message['why']} The rest goes on without it.")
+            case "refused" if message["what"] not in self._refused:
+                self._refused.add(message["what"])
+                _warn(f"MLflow does not take {message['what']}: {message['why']} The rest goes ahead of it.")
             case "restarted":
                 _warn(message["why"])
 

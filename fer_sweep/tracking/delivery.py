@@ -4,7 +4,6 @@ Nothing is kept in memory but the line at hand. After a failure everything that 
 what a lost answer left behind is found by its tags.
 """
 
-import json
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -13,11 +12,11 @@ from typing import Protocol
 from fer_sweep.errors import TrackingError, TrackingRefused
 from fer_sweep.study.facts import StudyFacts
 from fer_sweep.study.home import StudyFiles
-from fer_sweep.study.journal import write_atomically
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import open_client
 from fer_sweep.tracking.entries import to_event
 from fer_sweep.tracking.outbox import Entry, read_outbox
+from fer_sweep.tracking.sent import Sent, save_sent, sent_to, set_aside
 from fer_sweep.tracking.tracker import Tracker
 
 POLL = 0.2
@@ -28,6 +27,10 @@ PATIENCE = 10.0
 """Seconds for which a store may fail in a row once nothing more will come."""
 SAVE_EVERY = 1.0
 """Seconds between two notes of how far the store is."""
+MOST_TRIES, MOST_REFUSALS = 3, 2
+"""How often an entry may fail in a row, while the store answers everything else, before the others go ahead of it."""
+ASIDE_PAUSE = 60.0
+"""Seconds before an entry that was set aside is tried again; and once more when nothing more will come."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Failing:
 
 @dataclass(frozen=True)
 class SetAside:
-    """The store refuses this entry again and again. The rest goes on without it."""
+    """The store does not take this entry, though it takes others. The rest goes ahead of it; it is tried again last."""
 
     entry: Entry
     why: str
@@ -117,20 +120,20 @@ def deliver(
         try:
             if delivery.lost:
                 yield delivery.connect()
-            for progress in delivery.read():
+            for progress in delivery.read(last=ended):
                 failing_since, pause = None, FIRST_PAUSE
                 yield progress
         except TrackingError as error:
+            delivery.disconnect()
             now = time.monotonic()
             failing_since = now if failing_since is None else failing_since
-            if source.ended and now - failing_since >= patience:
+            if source.ended and now - failing_since >= patience and not delivery.doubts:
                 raise
             yield Failing(str(error), pause)
             source.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
             continue
         if ended:
-            delivery.save()
             return
         source.wait(POLL)
 
@@ -143,26 +146,42 @@ class _Delivery:
         self._tracker: Tracker | None = None
         self._position = 0
         self._sent = sent_to(files, store)
+        self._aside = self._sent.aside
         self._provenance: dict[str, str] = {}
-        self._refused_at: int | None = None
-        self._all_taken = True
-        self._saved = time.monotonic()
+        self._failing: tuple[int, int] | None = None
+        """An entry, by its end, that the store did not take, and how often in a row."""
+        self._saved = self._tried_aside = time.monotonic()
 
     @property
     def lost(self) -> bool:
         """Whether the store must be looked at anew."""
         return self._tracker is None
 
+    @property
+    def doubts(self) -> bool:
+        """Whether the entry at hand may be at fault, rather than the store."""
+        return self._failing is not None
+
     def connect(self) -> Ready:
         """Look up what the store has of the study."""
-        tracker = Tracker(open_client(self._store), self._facts, self._files, self._store)
+        try:
+            tracker = Tracker(open_client(self._store), self._facts, self._files, self._store)
+        except TrackingError:
+            self._failing = None
+            raise
         tracker.provenance = self._provenance
         self._tracker = tracker
         return Ready(tracker.experiment, tracker.parent_run)
 
-    def read(self) -> Iterator[Progress]:
-        """Write what is new in the outbox. After an error the store must be looked at anew."""
-        assert self._tracker is not None
+    def disconnect(self) -> None:
+        """Forget what the store had of the study: after an error nobody knows."""
+        self._tracker = None
+        self.save()
+
+    def read(self, *, last: bool) -> Iterator[Progress]:
+        """Write what is new in the outbox; then, if this is the last time or enough time has passed, what was set
+        aside earlier. After an error the store must be looked at anew."""
+        waiting = self._aside
         for line in read_outbox(self._files.outbox, self._position):
             entry = line.entry
             if entry is None:
@@ -170,61 +189,65 @@ class _Delivery:
                 yield Damaged(line.end)
                 continue
             if entry.kind == "opened":
-                self._provenance = self._tracker.provenance = entry.body["provenance"]
-            new = line.end > self._sent or not self._tracker.holds(entry)
-            if new:
-                refusal = self._write(entry, line.end)
-                if refusal is not None:
-                    yield SetAside(entry, str(refusal))
+                self._provenance = self._known.provenance = entry.body["provenance"]
+            new = line.end not in waiting and (line.end > self._sent.end or not self._known.holds(entry))
+            if new and (fault := self._write(entry, line.end)) is not None:
+                self._aside |= {line.end}
+                yield SetAside(entry, str(fault))
             self._position = line.end
             if time.monotonic() - self._saved >= SAVE_EVERY:
                 self.save()
-            yield Written(line.end, new)
+            yield Written(line.end, new and line.end not in self._aside)
+        if self._aside and (last or time.monotonic() - self._tried_aside >= ASIDE_PAUSE):
+            yield from self._try_aside(every=last)
         self.save()
 
-    def _write(self, entry: Entry, end: int) -> TrackingRefused | None:
-        assert self._tracker is not None
+    def _write(self, entry: Entry, end: int) -> TrackingError | None:
+        """Write an entry. Returns why it must be set aside, or None; raises if it shall be tried again."""
         try:
-            self._tracker.record(to_event(entry, self._facts, self._files), at=entry.at)
-        except TrackingRefused as error:
-            if self._refused_at == end:  # for the second time, with all that is known of the store looked up anew
-                self._all_taken = False
-                return error
-            self._tracker, self._refused_at = None, end
-            raise
-        except TrackingError:
-            self._tracker = None
-            raise
+            self._known.record(to_event(entry, self._facts, self._files), at=entry.at)
+        except TrackingError as error:
+            refused = isinstance(error, TrackingRefused)
+            times = 1 if self._failing is None or self._failing[0] != end else self._failing[1] + 1
+            self._failing = end, times
+            if times < (MOST_REFUSALS if refused else MOST_TRIES):
+                raise
+            self.connect()
+            self._failing = None
+            if not refused:
+                if self._known.parent_run is None:  # nothing else can be written without it
+                    raise
+                self._known.require_writing()  # or else the store is at fault
+            return error
+        self._failing = None
         return None
 
+    def _try_aside(self, *, every: bool) -> Iterator[Progress]:
+        """Try again what was set aside; up to the first failure, unless `every` entry shall have its turn."""
+        self._tried_aside = time.monotonic()
+        waiting = set_aside(self._files, self._aside)
+        self._aside = frozenset(waiting)
+        for end, entry in waiting.items():
+            try:
+                self._known.record(to_event(entry, self._facts, self._files), at=entry.at)
+            except TrackingError as error:
+                self.connect()
+                yield SetAside(entry, str(error))
+                if not every:
+                    return
+            else:
+                self._aside -= {end}
+                yield Written(self._position, new=True)
+
+    @property
+    def _known(self) -> Tracker:
+        assert self._tracker is not None
+        return self._tracker
+
     def save(self) -> None:
-        """Keep how far the store is; not beyond an entry that it refused."""
-        if self._all_taken and self._position > self._sent:
-            self._sent = self._position
-            kept = _sent(self._files)
-            write_atomically(self._files.sent, json.dumps({**kept, self._store.name: self._sent}).encode())
+        """Keep how far the store is."""
+        now = Sent(max(self._position, self._sent.end), self._aside)
+        if now != self._sent:
+            save_sent(self._files, self._store, now)
+            self._sent = now
         self._saved = time.monotonic()
-
-
-def sent_to(files: StudyFiles, store: Store) -> int:
-    """Offset of the outbox up to which the store was given everything."""
-    return _sent(files).get(store.name, 0)
-
-
-def forget(files: StudyFiles, store: Store) -> None:
-    """Let everything be looked at again, as if the store had been given nothing."""
-    kept = {name: end for name, end in _sent(files).items() if name != store.name}
-    write_atomically(files.sent, json.dumps(kept).encode())
-
-
-def unsent(files: StudyFiles, store: Store) -> int:
-    """How many entries of the outbox the store has not been given."""
-    return sum(1 for _ in read_outbox(files.outbox, sent_to(files, store)))
-
-
-def _sent(files: StudyFiles) -> dict[str, int]:
-    try:
-        kept: dict[str, int] = json.loads(files.sent.read_text())
-    except (FileNotFoundError, ValueError):
-        return {}  # all is looked at again, which costs time but writes nothing twice
-    return kept

@@ -15,7 +15,8 @@ from fer_sweep.study.lock import coordinator_lock, writer_lock
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import open_client, store_errors
 from fer_sweep.tracking.completion import complete_outbox
-from fer_sweep.tracking.delivery import NothingMore, SetAside, deliver, forget
+from fer_sweep.tracking.delivery import NothingMore, SetAside, deliver
+from fer_sweep.tracking.sent import forget
 
 _REMEDY = "Nothing is lost: fer-sweep doctor --rebuild goes on once it answers again."
 
@@ -80,7 +81,7 @@ def close_orphans(name: str, home: Home, store: Store) -> int:
 def send(facts: StudyFacts, files: StudyFiles, store: Store) -> tuple[str, ...]:
     """Send an outbox; returns what the store refused. The caller holds the writer's lock."""
     progress = deliver(facts, files, store, NothingMore(), patience=0.0)
-    return tuple(step.why for step in progress if isinstance(step, SetAside))
+    return tuple(dict.fromkeys(step.why for step in progress if isinstance(step, SetAside)))
 
 
 def running(client: MlflowClient, facts: StudyFacts) -> list[Run]:

@@ -7,6 +7,7 @@ crash the same events are simply written again. Runs are found again by their ta
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from mlflow import MlflowClient
 from mlflow.entities import Param, Run, RunTag
@@ -90,6 +91,13 @@ class Tracker:
                 return run is not None and self._is_ended(run, body["row"]["state"])
             case _:
                 return True
+
+    def require_writing(self) -> None:
+        """Raises TrackingError if the store does not even take a tag: a new value, or nothing would be written."""
+        assert self._parent is not None
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        with self._errors():
+            self._client.set_tag(self._parent.id, "fer.last_set_aside", now)
 
     def record(self, event: TrackedEvent, *, at: int) -> None:
         """Write what an event says that happened at this time (ms since 1970). Writing it again changes nothing."""

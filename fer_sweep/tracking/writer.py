@@ -14,13 +14,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fer_sweep.errors import FerSweepError
+from fer_sweep.errors import FerSweepError, TrackingError
 from fer_sweep.study.facts import load_facts
 from fer_sweep.study.home import Home
 from fer_sweep.study.lock import writer_lock
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import open_client
 from fer_sweep.tracking.delivery import Damaged, Failing, Progress, Ready, SetAside, Written, deliver
+from fer_sweep.tracking.sent import unsent
 
 LOCK_SECONDS = 60.0
 """How long to wait for a writer whose coordinator has died: it finishes the entry at hand."""
@@ -76,10 +77,16 @@ def main() -> int:
         say(state="reachable")
         order = coordinator.order()
         name, files = order["study"], Home(Path(order["home"])).study(order["study"])
+        why = ""
         with writer_lock(name, files, timeout=LOCK_SECONDS):
             for progress in deliver(load_facts(name, files), files, store, coordinator, wait_for_store=again):
                 coordinator.wait(0.0)
                 report(progress)
+                why = progress.why if isinstance(progress, SetAside) else why
+            left = unsent(files, store)
+        if left:
+            say(state="failed", why=why, left=left)
+            return TrackingError.exit_code
     except FerSweepError as error:
         say(state="failed", why=str(error))
         return error.exit_code

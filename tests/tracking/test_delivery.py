@@ -15,6 +15,7 @@ from fer_sweep.study.home import Home
 from fer_sweep.study.study import OpenStudy, run_study
 from fer_sweep.tracking.address import Store, store_of
 from fer_sweep.tracking.delivery import (
+    MOST_TRIES,
     Damaged,
     Failing,
     NothingMore,
@@ -23,10 +24,9 @@ from fer_sweep.tracking.delivery import (
     SetAside,
     Written,
     deliver,
-    sent_to,
-    unsent,
 )
 from fer_sweep.tracking.recorder import Recorder
+from fer_sweep.tracking.sent import Sent, sent_to, unsent
 from tests.study.studies import inline, opened, sweep
 from tests.tracking.studies import children_of, client_of, new_home
 
@@ -61,6 +61,14 @@ def send(study: OpenStudy, store: Store) -> list[Progress]:
     return list(deliver(study.facts, study.files, store, NothingMore(), patience=0.0))
 
 
+def break_trial_0(home: Home, how: str) -> None:
+    """Let the store fail whenever it is given a run of trial 0."""
+    with closing(sqlite3.connect(home.mlflow_file)) as database:
+        condition = "new.key = 'fer.trial' and new.value = '0'"
+        database.execute(f"create trigger moody before insert on tags when {condition} begin {how}; end")
+        database.commit()
+
+
 def written(progress: list[Progress]) -> int:
     return sum(isinstance(one, Written) and one.new for one in progress)
 
@@ -88,7 +96,7 @@ def test_how_far_the_store_is_need_not_be_known(study: OpenStudy, home: Home, st
     send(study, store)
 
     assert {run.info.run_id: run.data.metrics for run in children_of(home).values()} == before
-    assert sent_to(study.files, store) == study.files.outbox.stat().st_size
+    assert sent_to(study.files, store) == Sent(study.files.outbox.stat().st_size)
 
 
 def test_a_run_that_was_deleted_is_written_again(study: OpenStudy, home: Home, store: Store) -> None:
@@ -126,21 +134,61 @@ def test_a_damaged_entry_is_told_and_the_rest_goes_on(study: OpenStudy, home: Ho
 def test_an_entry_that_the_store_refuses_is_set_aside_and_stays_unsent(
     study: OpenStudy, home: Home, store: Store
 ) -> None:
-    with closing(sqlite3.connect(home.mlflow_file)) as database:
-        database.execute(
-            "create trigger moody before insert on tags when new.key = 'fer.trial' and new.value = '0' "
-            "begin select raise(abort, 'not this one'); end"
-        )
-        database.commit()
+    break_trial_0(home, "select raise(abort, 'not this one')")
 
     progress = list(deliver(study.facts, study.files, store, NothingMore()))
 
     aside = [one for one in progress if isinstance(one, SetAside)]
-    assert [(one.entry.kind, one.entry.body["number"]) for one in aside] == [("started", 0), ("finished", 0)]
+    told = [(one.entry.kind, one.entry.body["number"]) for one in aside]
+    assert told == 2 * [("started", 0), ("finished", 0)]  # and once more after all the others
     assert "refuses: " in aside[0].why
     assert "not this one" in aside[0].why
     assert set(children_of(home)) == {("search", 1)}
-    assert unsent(study.files, store) >= ENTRIES - 1  # sync tries them again
+    assert unsent(study.files, store) == 2  # sync tries them again
+
+
+def test_an_entry_that_always_fails_lets_the_others_go_ahead_and_is_tried_again_last(
+    study: OpenStudy, home: Home, store: Store
+) -> None:
+    break_trial_0(home, "select json('{')")
+
+    progress = send(study, store)
+
+    assert sum(isinstance(one, Failing) for one in progress) == 2 * (MOST_TRIES - 1)
+    aside = [one for one in progress if isinstance(one, SetAside)]
+    told = [(one.entry.kind, one.entry.body["number"]) for one in aside]
+    assert told == 2 * [("started", 0), ("finished", 0)]  # and once more after all the others
+    assert "malformed JSON" in aside[0].why
+    assert set(children_of(home)) == {("search", 1)}
+    assert unsent(study.files, store) == 2
+
+    again = send(study, store)
+    assert [one.entry.kind for one in again if isinstance(one, SetAside)] == ["started", "finished"]
+    assert written(again) == 0
+
+    with closing(sqlite3.connect(home.mlflow_file)) as database:
+        database.execute("drop trigger moody")
+    assert written(send(study, store)) == 2
+    assert {key: run.info.status for key, run in children_of(home).items()} == {
+        ("search", 0): "FINISHED",
+        ("search", 1): "FINISHED",
+    }
+    assert unsent(study.files, store) == 0
+
+
+def test_a_store_that_takes_nothing_at_all_is_waited_for(study: OpenStudy, home: Home, store: Store) -> None:
+    break_trial_0(home, "select json('{')")
+    with closing(sqlite3.connect(home.mlflow_file)) as database:
+        database.execute(
+            "create trigger full before insert on tags when new.key = 'fer.last_set_aside' begin select json('{'); end"
+        )
+        database.commit()
+
+    with pytest.raises(TrackingError, match=r"does not answer: .*malformed JSON"):
+        send(study, store)
+
+    assert unsent(study.files, store) == ENTRIES - 1
+    assert not children_of(home)
 
 
 def test_a_store_that_does_not_answer_at_first_ends_it_with_a_word(
@@ -148,7 +196,7 @@ def test_a_store_that_does_not_answer_at_first_ends_it_with_a_word(
 ) -> None:
     nowhere = store_of(f"sqlite:///{tmp_path}", home)
 
-    with pytest.raises(TrackingError, match="does not answer"):
+    with pytest.raises(TrackingError, match=r"does not answer"):
         send(study, nowhere)
 
 

@@ -9,9 +9,9 @@ from fer_sweep.study.database import name_of, opened_storage
 from fer_sweep.study.home import Home
 from fer_sweep.study.schema import search_schema
 from fer_sweep.tracking.address import Store
-from fer_sweep.tracking.delivery import sent_to
 from fer_sweep.tracking.diagnosis.findings import Finding, UpgradeSchema
 from fer_sweep.tracking.schema import schema_of, sqlite_file
+from fer_sweep.tracking.sent import sent_to
 
 _RESTORE = (
     "Restore a backup, or save what can be read: sqlite3 {name} .recover | sqlite3 new.db. {more}Until then do not run "
@@ -82,7 +82,7 @@ def store_database(home: Home, store: Store) -> Iterator[Finding]:
             more = "fer-sweep doctor --rebuild fills a new one. " if file == home.mlflow_file.absolute() else ""
             yield Finding("problem", name, f"is damaged: {damage}", _RESTORE.format(name=file, more=more))
             return
-        given = [study for study in home.tracked_studies() if sent_to(home.study(study), store)]
+        given = [study for study in home.tracked_studies() if sent_to(home.study(study), store).end]
         yield _schema_finding(name, store, file, given)
     except TrackingError as error:
         yield Finding("problem", store.name, str(error))

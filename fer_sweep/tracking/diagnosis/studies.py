@@ -12,9 +12,9 @@ from fer_sweep.study.store import StoredStudy
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import store_errors
 from fer_sweep.tracking.completion import OutboxState, outbox_state
-from fer_sweep.tracking.delivery import unsent
 from fer_sweep.tracking.diagnosis.findings import CompleteOutbox, EndStudy, Finding, SendOutbox
 from fer_sweep.tracking.rebuild import finished_trials, running
+from fer_sweep.tracking.sent import sent_to, unsent
 
 _REBUILD = "fer-sweep doctor --rebuild makes it anew from the database and the results on disk."
 
@@ -96,8 +96,10 @@ def _waiting(subject: str, name: str, home: Home, store: Store) -> Iterator[Find
     left = unsent(home.study(name), store)
     if left:
         entries = "1 entry waits" if left == 1 else f"{left} entries wait"
+        aside = len(sent_to(home.study(name), store).aside)
+        why = f"; it did not take {'it' if left == aside == 1 else f'{aside} of them'} so far" if aside else ""
         remedy = f"fer-sweep sync {name} (or fer-sweep doctor --repair) sends them."
-        yield Finding("problem", subject, f"{entries} in its outbox for {store.name}", remedy, SendOutbox(name))
+        yield Finding("problem", subject, f"{entries} in its outbox for {store.name}{why}", remedy, SendOutbox(name))
 
 
 def _runs(
