@@ -36,6 +36,8 @@ _START_IT = (
 )
 _SQLALCHEMY_ASIDE = "(raised as a result of"
 """A line above the reason, about SQLAlchemy's own doings."""
+_NETWORK_TOWER = "failed with exception"
+"""In what MLflow says of an error of the network."""
 _REFUSALS = {
     "BAD_REQUEST",
     "INVALID_PARAMETER_VALUE",
@@ -93,8 +95,7 @@ def store_errors(uri: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, ImportError, ValueError, OSError) as error:
-        lines = [line for line in str(error).strip().splitlines() if not line.startswith(_SQLALCHEMY_ASIDE)]
-        reason = without_passwords(lines[0] if lines else type(error).__name__)[:300]
+        reason = without_passwords(_reason(error))[:300]
         store = without_passwords(uri)
         if isinstance(error, MlflowException) and error.error_code in _NOT_LET_IN:
             # no refusal of what was sent: once this is put right, the same can be sent again
@@ -104,6 +105,26 @@ def store_errors(uri: str, remedy: str) -> Iterator[None]:
                 f"the MLflow store {store} refuses: {reason} ({error.error_code}). {remedy}"
             ) from error
         raise TrackingError(f"the MLflow store {store} does not answer: {reason}. {remedy}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """Why a store failed, in a line. MLflow puts its own words, and those of requests and urllib3, around what the
+    network said; that alone is worth reading."""
+    lines = [line for line in str(error).strip().splitlines() if not line.startswith(_SQLALCHEMY_ASIDE)]
+    if not lines or _NETWORK_TOWER not in lines[0]:
+        return lines[0] if lines else type(error).__name__
+    cause = error
+    while (below := cause.__cause__ or cause.__context__ or _wrapped(cause)) is not None:
+        cause = below
+    if isinstance(cause, TimeoutError):
+        return f"no answer within {os.environ['MLFLOW_HTTP_REQUEST_TIMEOUT']} s"
+    said = (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
+    return said[:1].lower() + said[1:]
+
+
+def _wrapped(error: BaseException) -> BaseException | None:
+    last = error.args[-1] if error.args else None
+    return last if isinstance(last, BaseException) else None
 
 
 @contextmanager
