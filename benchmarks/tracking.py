@@ -1,6 +1,6 @@
 """What tracking costs: a large trial against logging at every step, a tiny one against plain Optuna and MLflow.
 
-    python benchmarks/tracking.py [--quick]
+    python benchmarks/tracking.py [--quick] [--others PYTHON]
 
 A large trial is one of the paper's: 2 folds x 10 repeats of 2000 epochs, with removal, all its metrics and pictures.
 What the coordinator spends (the outbox) and what the writer spends (MLflow on a local SQLite store, and the pictures)
@@ -9,7 +9,8 @@ for some epochs, from which the whole trial follows.
 
 A tiny trial trains for about a millisecond. Studies of them take turns with plain Optuna (SQLite) whose objective
 sleeps for a millisecond and logs one run with MlflowClient, and, where optuna-integration is installed, with its
-MLflowCallback.
+MLflowCallback. Hydra's Optuna sweeper and Ray Tune are measured in the same rounds where PYTHON (by default this
+interpreter) has them: they want other versions of some libraries, so they need an environment of their own.
 """
 
 import argparse
@@ -17,6 +18,8 @@ import gc
 import importlib.util
 import platform
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -69,6 +72,11 @@ method: random
 parameters: {{train.learning_rate: {{distribution: log_uniform_values, min: 1.0e-3, max: 1.0e-1}}}}
 run_cap: {trials}
 """
+OTHERS = {
+    "hydra": ("Hydra's Optuna sweeper, without MLflow", "hydra_plugins.hydra_optuna_sweeper", "hydra-optuna-sweeper"),
+    "ray": ("Ray Tune, without MLflow", "ray.tune", "ray[tune]"),
+}
+"""Other sweepers: what they are called, the module and the package they are in."""
 SERIES = ("train_loss", "loss_variance", "active_samples", "train_accuracy", "test_loss", "test_accuracy")
 """What a naive logger writes at every epoch: as many series as the tracker has."""
 
@@ -283,7 +291,26 @@ def optimized(home: Home, objective: Callable[[optuna.Trial], float], trials: in
     return (time.perf_counter() - begun) / trials
 
 
-def compare_tiny(workshop: Workshop, *, trials: int, rounds: int) -> None:
+def installed_others(python: str) -> Iterator[str]:
+    """Which other sweepers an interpreter has; says of the rest that they are not measured."""
+    for sweeper, (name, module, package) in OTHERS.items():
+        if subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0:
+            yield sweeper
+        else:
+            print(f"{name}: not measured, {python} has no {package}")
+
+
+def other(python: str, sweeper: str, trials: int) -> float:
+    """Seconds per trial of another sweeper, in a process of its own."""
+    script = Path(__file__).parent / "others" / "sweepers.py"
+    done = subprocess.run([python, script, sweeper, str(trials)], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{sweeper} failed: {done.stderr}")
+    return float(done.stdout.splitlines()[-1])
+
+
+def compare_tiny(workshop: Workshop, *, trials: int, rounds: int, python: str) -> None:
+    others = list(installed_others(python))
     callback = importlib.util.find_spec("optuna_integration") is not None
     times: dict[str, list[float]] = {}
 
@@ -298,6 +325,8 @@ def compare_tiny(workshop: Workshop, *, trials: int, rounds: int) -> None:
         note("the same until the writer is through", whole)
         if callback:
             note("Optuna + MLflowCallback", with_callback(workshop.home(), trials))
+        for sweeper in others:
+            note(OTHERS[sweeper][0], other(python, sweeper, trials))
     print(f"\na trial that trains for about 1 ms: ms per trial, medians of {rounds} rounds of {trials} trials")
     for name, seconds in times.items():
         ratio = np.median(np.divide(seconds, times["Optuna + MlflowClient"]))
@@ -309,19 +338,20 @@ def compare_tiny(workshop: Workshop, *, trials: int, rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time what tracking adds to training.")
     parser.add_argument("--quick", action="store_true", help="a few epochs, to see that it runs; the numbers are rough")
-    quick: bool = parser.parse_args().quick
+    parser.add_argument("--others", metavar="PYTHON", default=sys.executable, help="an interpreter that has them")
+    asked = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     found = provenance()
     print(f"{found['cpu']}, {found['cpu.cores']} cores; Python {platform.python_version()}, "
           f"MLflow {version('mlflow')}, Optuna {version('optuna')}, matplotlib {version('matplotlib')}")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         workshop = Workshop(Path(folder))
-        if quick:
+        if asked.quick:
             compare_large(workshop, trials=1, repeats=1, epochs=100, naive_epochs=2)
-            compare_tiny(workshop, trials=2, rounds=1)
+            compare_tiny(workshop, trials=2, rounds=1, python=asked.others)
         else:
             compare_large(workshop, trials=8, repeats=10, epochs=2000, naive_epochs=20)
-            compare_tiny(workshop, trials=20, rounds=3)
+            compare_tiny(workshop, trials=20, rounds=3, python=asked.others)
 
 
 if __name__ == "__main__":
