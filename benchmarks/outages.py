@@ -81,7 +81,8 @@ class Server:
             return False
 
     def kill(self) -> None:
-        os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
 
@@ -115,9 +116,10 @@ def run_sweep(folder: Path, server: Server, text: str, *, kill_after: int | None
     return trained, time.monotonic() - begun
 
 
-def content(url: str, name: str, folder: Path) -> dict[tuple[str, str], object]:
-    """All that the store holds of a study, without times."""
-    client = MlflowClient(url)
+def content(folder: Path, name: str) -> dict[tuple[str, str], object]:
+    """All that the store in a folder holds of a study, without times: statuses, params, points, files by their hash.
+    Reads database and files themselves, which takes a tenth of the time that asking the server does."""
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     experiment = client.get_experiment_by_name(name)
     assert experiment is not None
     found: dict[tuple[str, str], object] = {}
@@ -129,11 +131,10 @@ def content(url: str, name: str, folder: Path) -> dict[tuple[str, str], object]:
         for key in set(run.data.metrics) - {"seconds"}:
             history = client.get_metric_history(run.info.run_id, key)
             found[label, key] = sorted((point.step, point.value) for point in history)
-        with tempfile.TemporaryDirectory(dir=folder) as local:
-            for file in Path(client.download_artifacts(run.info.run_id, "", local)).rglob("*"):
-                if file.is_file():
-                    same = file.name not in CHANGING
-                    found[label, file.name] = hashlib.sha256(file.read_bytes()).hexdigest() if same else ""
+        for file in (folder / "artifacts").glob(f"*/{run.info.run_id}/artifacts/**/*"):
+            if file.is_file():
+                same = file.name not in CHANGING
+                found[label, file.name] = hashlib.sha256(file.read_bytes()).hexdigest() if same else ""
     return found
 
 
@@ -161,7 +162,7 @@ def main() -> None:
                     print(
                         f"round {number}, {kind}: trained in {times[kind][0]:.1f} s, ended after {times[kind][1]:.1f} s"
                     )
-                calm, rough = (content(server.url, f"{kind}{number}", root) for kind in ("undisturbed", "disturbed"))
+                calm, rough = (content(root, f"{kind}{number}") for kind in ("undisturbed", "disturbed"))
                 difference = {key for key in calm.keys() | rough.keys() if calm.get(key) != rough.get(key)}
                 print(f"round {number}: {len(calm)} series, params and files, {len(difference)} differ")
                 ratios.append(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from benchmarks.outages import content
 from fer_sweep.errors import StudyError
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.facts import load_facts
@@ -24,8 +25,8 @@ from fer_sweep.tracking.rebuild import close_orphans, rebuild, send
 from fer_sweep.tracking.recorder import Recorder
 from tests.study.studies import inline
 from tests.tracking.studies import client_of, new_home, parent_of, runs_of, summary_of, tiny
-from tests.tracking.test_outages import Content, content
 
+Content = dict[tuple[str, str], object]
 TINY = ["run_cap=2", "train.epochs=12", "confirm={top_k: 1, repeats: 2}"]
 
 
@@ -50,16 +51,14 @@ def send_all(home: Home) -> None:
     send(load_facts("tiny", home.study("tiny")), home.study("tiny"), store_of(None, home))
 
 
-def anew(home: Home, folder: Path) -> Content:
+def anew(home: Home) -> Content:
     """Rebuild, and what MLflow has then."""
     rebuild("tiny", home, store_of(None, home))
-    return content_of(home, folder)
+    return content_of(home)
 
 
-def content_of(home: Home, folder: Path) -> Content:
-    downloads = folder / "downloads"
-    downloads.mkdir(exist_ok=True)
-    return content(client_of(home), downloads, "tiny")
+def content_of(home: Home) -> Content:
+    return content(home.root, "tiny")
 
 
 def times_of(home: Home) -> dict[tuple[str, str], object]:
@@ -85,8 +84,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 @pytest.fixture(scope="module")
-def before(original: Home, tmp_path_factory: pytest.TempPathFactory) -> Content:
-    found = content_of(original, tmp_path_factory.mktemp("before"))
+def before(original: Home) -> Content:
+    found = content_of(original)
     assert len({label for label, _ in found}) == 5  # the study, two trials, two confirmations
     return found
 
@@ -113,7 +112,7 @@ def test_runs_and_experiments_deleted_in_the_ui_come_back_as_they_were(
         client.delete_run(run.info.run_id)
     client.delete_experiment(run.info.experiment_id)
 
-    assert anew(original, tmp_path) == before
+    assert anew(original) == before
 
     assert {run.info.run_id for run in runs_of(original)} == ids
     assert times_of(original) == times
@@ -126,7 +125,7 @@ def test_a_run_that_lost_its_files_is_written_again(original: Home, before: Cont
     rebuilt = rebuild("tiny", original, store_of(None, original))
 
     assert (rebuilt.made, rebuilt.restored, rebuilt.rewritten, rebuilt.entries) == (0, 0, 5, 0)
-    assert content_of(original, tmp_path) == before
+    assert content_of(original) == before
     assert {run.info.run_id for run in runs_of(original)} == ids
 
 
@@ -136,7 +135,7 @@ def test_a_lost_store_is_filled_again_with_the_same_times(
     rebuilt = rebuild("tiny", lost, store_of(None, lost))
 
     assert (rebuilt.made, rebuilt.entries, rebuilt.refused) == (5, 0, ())
-    assert content_of(lost, tmp_path) == before
+    assert content_of(lost) == before
     assert times_of(lost) == times_of(original)
 
 
@@ -146,7 +145,7 @@ def test_a_lost_outbox_is_made_anew_too(original: Home, lost: Home, before: Cont
     rebuilt = rebuild("tiny", lost, store_of(None, lost))
 
     assert (rebuilt.made, rebuilt.entries) == (5, 1 + 2 * 4 + 1)
-    assert content_of(lost, tmp_path) == before
+    assert content_of(lost) == before
     # begin and end of a trial come from the database of searches: a moment before they were noted
     known, found = times_of(original), times_of(lost)
     for label in {label for label, _ in known}:
@@ -224,4 +223,4 @@ def test_a_study_whose_process_died_gets_the_end_of_an_interruption_and_can_go_o
     assert outbox_state(home, "tiny").is_ended
     record(home, tmp_path)
     send_all(home)
-    assert content_of(home, tmp_path) == before
+    assert content_of(home) == before
