@@ -182,8 +182,11 @@ EXECUTORS: dict[str, Callable[[Samples], AbstractContextManager[Executor]]] = {
     "instant": lambda samples: nullcontext(Instant(samples)),
     "pool": _pool,
 }
-STORAGES: dict[str, Callable[[Path], Home]] = {"sqlite": Home}
-"""Where a home's studies are kept."""
+STORAGES: dict[str, Callable[[Path], Home]] = {
+    "sqlite": Home,
+    "postgres": lambda root: Home(root, os.environ["FER_SWEEP_STORAGE"]),
+}
+"""Where a home's studies are kept; in Postgres in a database that has no study called `scale` yet."""
 PARTS = ("ask", "begin", "result", "tell", "outbox", "screen")
 
 
