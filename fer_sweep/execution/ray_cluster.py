@@ -5,15 +5,16 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import ray
 
 from fer_sweep.errors import StudyError
 from fer_sweep.spec.resources import ADDRESSES, address_problem
+from fer_sweep.spec.search import Resources
 
 REACH_SECONDS = 3.0
 """Time for a cluster to answer; Ray itself would wait for minutes."""
@@ -82,7 +83,7 @@ def connected(address: str, *, held: int) -> Iterator[None]:
         ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
         ray.shutdown()
-        raise StudyError(_refusal(address, error)) from error
+        raise StudyError(refusal(address, error)) from error
     try:
         if main:
             signal.signal(signal.SIGTERM, handler)  # Ray has put its own in its place
@@ -91,7 +92,8 @@ def connected(address: str, *, held: int) -> Iterator[None]:
         ray.shutdown()
 
 
-def _refusal(address: str, error: Exception) -> str:
+def refusal(address: str, error: Exception) -> str:
+    """Why Ray has not let this machine in, and what to do."""
     if "Version mismatch" in str(error):
         return f"the Ray cluster at {address} runs other versions. {' '.join(str(error).split())}"
     if address == "auto":
@@ -108,3 +110,29 @@ def nodes() -> list[Node]:
     known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     alive = [node["Resources"] for node in known if node["Alive"]]
     return [Node(has.get("CPU", 0.0), has.get("GPU", 0.0)) for has in alive]
+
+
+def device_of(resources: Resources, there: Sequence[Node]) -> Literal["cpu", "cuda"]:
+    """Where trials train. Raises StudyError if that is a GPU and there is none."""
+    gpus = sum(node.gpus for node in there)
+    if resources.device == "cuda" and not gpus:
+        raise StudyError(
+            "resources.device: cuda, but no node of the Ray cluster has a GPU that Ray knows. Start nodes with "
+            "`ray start --num-gpus=N`, or use resources.device: cpu."
+        )
+    if resources.device == "cpu" or not gpus or resources.gpus_per_trial == 0:
+        return "cpu" if not resources.gpus_per_trial else "cuda"
+    return "cuda"
+
+
+def room(there: Sequence[Node], *, cpus: float, gpus: float) -> int:
+    """How many slots the cluster has room for. Raises StudyError if for none."""
+    places = sum(node.room(cpus=cpus, gpus=gpus) for node in there)
+    if not places:
+        has = ", ".join(f"{node.cpus:g} CPUs and {node.gpus:g} GPUs" for node in there)
+        raise StudyError(
+            f"no node of the Ray cluster has room for a trial, which needs {cpus:g} CPUs and {gpus:g} GPUs "
+            f"(resources.cpus_per_trial, gpus_per_trial). There is: {has}. If the cluster grows on demand, say how "
+            "many trials at a time: --slots N."
+        )
+    return places

@@ -17,7 +17,7 @@ from fer_sweep.data import Samples, Split
 from fer_sweep.errors import StudyError
 from fer_sweep.execution.dispatch import Dispatch
 from fer_sweep.execution.executor import Progress
-from fer_sweep.execution.ray_cluster import Node, address_of, connected, nodes
+from fer_sweep.execution.ray_cluster import address_of, connected, device_of, nodes, room
 from fer_sweep.execution.ray_samples import SentSamples, held_bytes
 from fer_sweep.execution.ray_slot import Berth, RaySlot
 from fer_sweep.spec.search import Resources
@@ -38,13 +38,13 @@ class RayPool:
         self._rest.enter_context(connected(address_of(resources.ray_address), held=held_bytes(samples)))
         try:
             there = nodes()
-            self._device = _device(resources, there)
+            self._device = device_of(resources, there)
             default = 1.0 if self._device == "cuda" else 0.0
             self._gpus = default if resources.gpus_per_trial is None else resources.gpus_per_trial
             cpus = resources.cpus_per_trial or 1.0
             count = resources.slots
             if count == "auto":
-                count = _room(there, cpus=cpus, gpus=self._gpus)
+                count = room(there, cpus=cpus, gpus=self._gpus)
             here = ray.get_runtime_context().get_node_id()
             berth = Berth(SentSamples(samples), self._device, cpus, self._gpus, here)
             slots = [RaySlot(berth) for _ in range(count)]
@@ -83,31 +83,6 @@ class RayPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._rest.close()
-
-
-def _device(resources: Resources, there: Sequence[Node]) -> Literal["cpu", "cuda"]:
-    gpus = sum(node.gpus for node in there)
-    if resources.device == "cuda" and not gpus:
-        raise StudyError(
-            "resources.device: cuda, but no node of the Ray cluster has a GPU that Ray knows. Start nodes with "
-            "`ray start --num-gpus=N`, or use resources.device: cpu."
-        )
-    if resources.device == "cpu" or not gpus or resources.gpus_per_trial == 0:
-        return "cpu" if not resources.gpus_per_trial else "cuda"
-    return "cuda"
-
-
-def _room(there: Sequence[Node], *, cpus: float, gpus: float) -> int:
-    """How many slots the cluster has room for."""
-    room = sum(node.room(cpus=cpus, gpus=gpus) for node in there)
-    if not room:
-        has = ", ".join(f"{node.cpus:g} CPUs and {node.gpus:g} GPUs" for node in there)
-        raise StudyError(
-            f"no node of the Ray cluster has room for a trial, which needs {cpus:g} CPUs and {gpus:g} GPUs "
-            f"(resources.cpus_per_trial, gpus_per_trial). There is: {has}. If the cluster grows on demand, say how "
-            "many trials at a time: --slots N."
-        )
-    return room
 
 
 def _await_first(slots: Sequence[RaySlot]) -> None:

@@ -10,7 +10,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Generator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,11 +19,12 @@ import ray
 
 from fer_sweep import __version__
 from fer_sweep.data import Samples
+from fer_sweep.errors import StudyError
 from fer_sweep.execution.inline import run_guarded
 from fer_sweep.execution.ray_samples import on_this_node
 from fer_sweep.execution.worker import Done, Order
 from fer_sweep.training.records import Record
-from fer_sweep.training.trials import Device, choose_device
+from fer_sweep.training.trials import Device, choose_device, gpu_count
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class RayWorker:
     """The actor. Its methods run one after another, in the order of the calls."""
 
     def __init__(self, device: Literal["cpu", "cuda"], cores: int) -> None:
+        """cores: how many it keeps to on a CPU. Raises StudyError without the GPU that it is to use."""
+        if device == "cuda" and not gpu_count():
+            raise StudyError("Ray gives it a GPU, but PyTorch sees none: it has to be a build for CUDA")
         self._device: Device = choose_device(device)
         self._cores = cores
         self._all_cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
@@ -68,13 +72,11 @@ class RayWorker:
         if self._device.type == "cpu" and self._all_cores:
             every = self._all_cores
             os.sched_setaffinity(0, {every[(seat * self._cores + i) % len(every)] for i in range(self._cores)})
-        self._leave()
         folder = order.folder
         if not order.log.exists() or not os.access(folder, os.W_OK):  # the coordinator has made it: another file system
             folder = Path(self._rest.enter_context(tempfile.TemporaryDirectory(prefix="fer-sweep-")))
         self._printed = self._rest.enter_context(_own_output())
         self._records = run_guarded(order.requests, self._samples, order.split, device=self._device, folder=folder)
-        self._rest.enter_context(closing(self._records))
         return self.advance(None)
 
     def advance(self, stop: str | None) -> Said:
@@ -83,14 +85,15 @@ class RayWorker:
         try:
             return self._say(self._records.send(stop))
         except StopIteration:
-            return self._say(Done())
+            return self.leave()
 
     def leave(self) -> Said:
-        """Leave all trials, but write their checkpoints."""
+        """Leave all trials that have not ended, but write their checkpoints."""
         if self._records is not None:
             self._records.close()
         said = self._say(Done())
-        self._leave()
+        self._rest.close()
+        self._records = self._printed = None
         return said
 
     def _say(self, message: Record | Done) -> Said:
@@ -98,10 +101,6 @@ class RayWorker:
         sys.stderr.flush()
         printed = b"" if self._printed is None else self._printed.read()
         return pickle.dumps(message), printed
-
-    def _leave(self) -> None:
-        self._rest.close()
-        self._records = self._printed = None
 
 
 def _own_output() -> io.FileIO:
