@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import ray
+from ray._private import services
 
 from fer_sweep.errors import StudyError
 from fer_sweep.spec.resources import ADDRESSES, address_problem
@@ -49,9 +50,11 @@ def address_of(wanted: str | None) -> str:
 
 
 def require_reachable(address: str) -> None:
-    """Raises StudyError if nothing answers at HOST:PORT as a Ray cluster does."""
-    if address in ("local", "auto"):
+    """Raises StudyError if nothing answers there as a Ray cluster does."""
+    if address == "local":
         return
+    if address == "auto":
+        address = _cluster_of_this_machine()
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_SECONDS) as connection:
@@ -65,6 +68,15 @@ def require_reachable(address: str) -> None:
         ) from error
     if len(frame) < 9 or frame[3] != _SETTINGS:
         raise StudyError(f"what answers at {address} is not Ray. `ray start --head` says which port is meant.")
+
+
+def _cluster_of_this_machine() -> str:
+    """Where Ray would look for `auto`; what it finds can be what a cluster that has died left behind."""
+    try:
+        found: str = services.canonicalize_bootstrap_address("auto")
+    except ConnectionError as error:
+        raise StudyError("there is no Ray cluster on this machine to join. Start one: ray start --head") from error
+    return found
 
 
 @contextmanager
@@ -96,9 +108,12 @@ def refusal(address: str, error: Exception) -> str:
     """Why Ray has not let this machine in, and what to do."""
     if "Version mismatch" in str(error):
         return f"the Ray cluster at {address} runs other versions. {' '.join(str(error).split())}"
-    if address == "auto":
-        return "there is no Ray cluster on this machine to join. Start one: ray start --head"
     cause = " ".join(str(error.__cause__ or error).split())
+    if "AuthToken" in cause:
+        return (
+            f"the Ray cluster at {address} wants a token, and has not been given the right one. Set RAY_AUTH_MODE=token"
+            " and RAY_AUTH_TOKEN_PATH to the file with the cluster's token."
+        )
     return (
         f"this machine cannot join the Ray cluster at {address}: {cause}. fer-sweep has to run on a node of the "
         f"cluster; `ray start --address={address} --num-cpus=0` makes this machine one on which no trial runs."
