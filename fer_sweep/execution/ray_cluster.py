@@ -73,10 +73,9 @@ def require_reachable(address: str) -> None:
 def _cluster_of_this_machine() -> str:
     """Where Ray would look for `auto`; what it finds can be what a cluster that has died left behind."""
     try:
-        found: str = services.canonicalize_bootstrap_address("auto")
+        return str(services.canonicalize_bootstrap_address("auto"))
     except ConnectionError as error:
         raise StudyError("there is no Ray cluster on this machine to join. Start one: ray start --head") from error
-    return found
 
 
 @contextmanager

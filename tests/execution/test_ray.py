@@ -215,8 +215,8 @@ def test_a_real_cluster_is_reachable(ray_pool: RayPool) -> None:
 
 def test_no_cluster_on_this_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(ray_cluster.services, "find_gcs_addresses", set)
-    monkeypatch.setattr(ray_cluster.services, "find_bootstrap_address", lambda _: None)
+    monkeypatch.setattr(ray._private.services, "find_gcs_addresses", set)
+    monkeypatch.setattr(ray._private.services, "find_bootstrap_address", lambda _: None)
 
     with pytest.raises(StudyError) as caught:
         require_executor(Resources(executor="ray", ray_address="auto"))
