@@ -13,7 +13,7 @@ from fer_sweep.data import load_samples
 from fer_sweep.data.cache import Cache
 from fer_sweep.errors import TrackingError
 from fer_sweep.execution.executor import Executor
-from fer_sweep.execution.opening import open_executor
+from fer_sweep.execution.opening import open_executor, require_executor
 from fer_sweep.spec import SweepSpec
 from fer_sweep.study.base import planned_trials
 from fer_sweep.study.events import StudyFinished
@@ -53,6 +53,7 @@ def conduct(
 ) -> tuple[Summary, str | None]:
     """Run or resume a sweep with its progress on the terminal. Returns what it found, and what to do about entries that
     could not be written to MLflow, None if there are none."""
+    require_executor(spec.resources)
     # first, because it takes seconds until MLflow is there, and on another core
     with nullcontext() if offline else WriterProcess(store_of(tracking_uri, place), place) as writer:
         samples = load_samples(spec.data, Cache(place.cache))

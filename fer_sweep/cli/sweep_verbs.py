@@ -21,10 +21,17 @@ def run(  # noqa: PLR0917 (typer passes by name)
         bool, typer.Option("--offline", help="Write nothing to MLflow now; fer-sweep sync sends it later.")
     ] = False,
     executor: Annotated[
-        str | None, typer.Option("--executor", metavar="auto|inline|pool", help="Sets resources.executor.")
+        str | None, typer.Option("--executor", metavar="auto|inline|pool|ray", help="Sets resources.executor.")
     ] = None,
     slots: Annotated[
-        str | None, typer.Option("--slots", metavar="auto|N", help="Processes of the pool; sets resources.slots.")
+        str | None,
+        typer.Option("--slots", metavar="auto|N", help="Trials at a time (pool, ray); sets resources.slots."),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address", metavar="auto|local|HOST:PORT", help="Ray cluster to run on; sets resources.ray_address."
+        ),
     ] = None,
     storage: Storage = None,
     home: HomeFolder = DEFAULT_HOME,
@@ -34,7 +41,11 @@ def run(  # noqa: PLR0917 (typer passes by name)
     try:
         from fer_sweep.spec import load_sweep
 
-        resources = {"resources.executor": executor, "resources.slots": slots}
+        resources = {
+            "resources.executor": executor,
+            "resources.slots": slots,
+            "resources.ray_address": ray_address,
+        }
         shortcuts = [f"{path}={value}" for path, value in resources.items() if value is not None]
         # first, so that a mistake in the file is told at once
         spec = load_sweep(file, [*(overrides or []), *shortcuts])

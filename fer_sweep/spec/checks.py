@@ -7,6 +7,7 @@ from fer_sweep.spec.data import SyntheticFaces, SyntheticFeatures
 from fer_sweep.spec.fields import SEARCHABLE, SECTIONS, SearchField, Section, complaint, search_field
 from fer_sweep.spec.parameters import ROOT
 from fer_sweep.spec.problems import Problems, listed, nearest
+from fer_sweep.spec.resources import check_resources
 from fer_sweep.spec.scalars import shown
 from fer_sweep.spec.search import Parameter
 from fer_sweep.spec.space import contains, extremes_of, size_of
@@ -214,13 +215,7 @@ def check_whole(spec: SweepSpec, problems: Problems) -> None:
             value=first,
             allowed=f"Allowed: a whole number <= {spec.train.last_epoch}.",
         )
-    if spec.resources.trial_timeout is not None and spec.resources.executor == "inline":
-        problems.add(
-            ("resources", "trial_timeout"),
-            "a trial in this process cannot be ended from outside",
-            value=spec.resources.trial_timeout,
-            allowed="Leave it out, or use resources.executor: pool.",
-        )
+    check_resources(spec.resources, problems)
     if spec.protocol.split == "official" and spec.confirm is not None:
         problems.add(
             ("confirm",),

@@ -70,13 +70,31 @@ class Confirm(SpecModel):
 class Resources(SpecModel):
     """Where trials run."""
 
-    executor: Literal["auto", "inline", "pool"] = "auto"
-    """inline: in this process. pool: in several processes of this machine. auto: pool if there are several GPUs or
-    `slots` is given."""
+    executor: Literal["auto", "inline", "pool", "ray"] = "auto"
+    """inline: in this process. pool: in several processes of this machine. ray: on a Ray cluster. auto: ray if one of
+    its settings is given, pool if there are several GPUs or `slots` is given."""
     slots: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = "auto"
-    """Processes of the pool; auto: one for each GPU, or one."""
+    """Processes of the pool, or actors on Ray; auto: one for each GPU, or one; on Ray as many as there is room for."""
     trial_timeout: float | None = Field(default=None, gt=0.0)
-    """Seconds after which the pool ends a trial as failed."""
+    """Seconds after which pool and ray end a trial as failed."""
+    ray_address: str | None = None
+    """HOST:PORT of a Ray cluster; auto: the one of this machine; local: one that starts and ends with the run. Left
+    out: what RAY_ADDRESS says, or local."""
+    cpus_per_trial: float | None = Field(default=None, gt=0.0, le=1024.0)
+    """Cores that Ray sets aside for every slot, also a part of one; left out: 1."""
+    gpus_per_trial: float | None = Field(default=None, ge=0.0, le=64.0)
+    """GPUs that Ray sets aside for every slot, also a part of one; left out: 1 where there are any, else 0."""
     trials_at_once: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     """Trials asked together and trained as one batched program."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @property
+    def on_ray(self) -> bool:
+        """Whether trials run on Ray."""
+        return self.executor == "ray" or (self.executor == "auto" and bool(self.ray_settings))
+
+    @property
+    def ray_settings(self) -> tuple[str, ...]:
+        """Those that only Ray knows, as far as they are given."""
+        known = ("ray_address", "cpus_per_trial", "gpus_per_trial")
+        return tuple(name for name in known if getattr(self, name) is not None)

@@ -13,6 +13,9 @@ _FREE_TO_CHANGE = (
     "resources.executor",
     "resources.slots",
     "resources.trial_timeout",
+    "resources.ray_address",
+    "resources.cpus_per_trial",
+    "resources.gpus_per_trial",
     "data.path",
 )
 """Parts of a sweep file that may change between two runs of one study: they do not change what a trial means."""

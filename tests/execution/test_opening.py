@@ -13,6 +13,9 @@ from fer_sweep.spec.search import Resources
         ({"executor": "pool"}, 1),
         ({"executor": "pool", "slots": 3}, 3),
         ({"trial_timeout": 60.0}, 1),
+        ({"executor": "ray"}, 1),
+        ({"executor": "ray", "slots": 3}, 3),
+        ({"ray_address": "auto", "slots": 3}, 3),
     ],
 )
 def test_a_pool_is_opened_where_one_is_asked_for(asked: dict[str, object], slots: int) -> None:

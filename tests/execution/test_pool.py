@@ -1,94 +1,28 @@
-"""Several processes: the same answers as one, and no trial lost with a process."""
+"""Several processes: no trial is lost with one, and none is left behind."""
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from fer_sweep.data import load_samples, make_split
 from fer_sweep.errors import StudyError
-from fer_sweep.execution import pool as pool_module
+from fer_sweep.execution import dispatch
 from fer_sweep.execution import slot as slot_module
-from fer_sweep.execution.executor import Executor, Progress, WorkerLost
-from fer_sweep.execution.inline import Inline
+from fer_sweep.execution.executor import Progress, WorkerLost
 from fer_sweep.execution.pool import Pool, places
-from fer_sweep.spec import SweepSpec
-from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
+from fer_sweep.training.records import TrialFailure
 from fer_sweep.training.trial_run import TrialRequest
-from tests.study.studies import CPU, sweep
-
-SPEC = sweep()
-SAMPLES = load_samples(SPEC.data)
-SPLIT = make_split(SAMPLES, SPEC.protocol)
-LONG = sweep(train={"epochs": 1_000_000, "learning_rate": 0.001}, model={"kind": "mlp", "hidden_units": 200})
+from tests.execution.trials import LONG, SAMPLES, SPLIT, requests, results, run
+from tests.study.studies import sweep
 
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
     with Pool(SAMPLES, places(slots=2, device="cpu", gpus=0)) as pool:
         yield pool
-
-
-def requests(count: int, spec: SweepSpec = SPEC) -> list[TrialRequest]:
-    return [TrialRequest(number, spec.base, seed=number) for number in range(count)]
-
-
-def run(executor: Executor, wanted: Sequence[TrialRequest], folder: Path) -> list[Progress]:
-    with closing(executor.run(wanted, SPLIT, folder=folder)) as records:
-        return list(records)
-
-
-def results(records: Sequence[Progress]) -> dict[int, TrialResult]:
-    found = [record for record in records if isinstance(record, TrialResult)]
-    assert len({result.trial for result in found}) == len(found)
-    return {result.trial: result for result in found}
-
-
-def test_the_answers_are_those_of_one_process(pool: Pool, tmp_path: Path) -> None:
-    alone = run(Inline(SAMPLES, CPU), requests(5), tmp_path / "alone")
-
-    shared = run(pool, requests(5), tmp_path / "shared")
-
-    expected, found = results(alone), results(shared)
-    assert set(found) == set(expected) == set(range(5))
-    for number, result in expected.items():
-        for network, other in zip(result.networks, found[number].networks, strict=True):
-            np.testing.assert_allclose(network.test_probabilities, other.test_probabilities, rtol=1e-5)
-    reports = [[record for record in records if isinstance(record, EpochReport)] for records in (alone, shared)]
-    losses = [{(report.trial, report.epoch): report.train_loss for report in some} for some in reports]
-    assert losses[1] == pytest.approx(losses[0])
-
-
-def test_a_trial_is_stopped_at_the_report_that_was_answered(pool: Pool, tmp_path: Path) -> None:
-    records = pool.run(requests(2), SPLIT, folder=tmp_path)
-    seen: list[Progress] = []
-    stop: str | None = None
-    with closing(records):
-        while True:
-            try:
-                record = records.send(stop)
-            except StopIteration:
-                break
-            seen.append(record)
-            stop = "median" if isinstance(record, EpochReport) and (record.trial, record.epoch) == (1, 3) else None
-
-    assert {number: result.stopped for number, result in results(seen).items()} == {0: None, 1: "median"}
-    assert max(record.epoch for record in seen if isinstance(record, EpochReport) and record.trial == 1) == 3
-
-
-def test_what_training_raises_fails_the_trial_alone(pool: Pool, tmp_path: Path) -> None:
-    wanted = [*requests(2), TrialRequest(2, SPEC.base, 2, report_epochs=("now",))]  # type: ignore[arg-type]
-
-    records = run(pool, wanted, tmp_path)
-
-    assert set(results(records)) == {0, 1}
-    (failed,) = [record for record in records if isinstance(record, TrialFailure)]
-    assert (failed.trial, failed.kind) == (2, "error")
-    assert "Traceback" in failed.traceback
 
 
 def test_trials_of_a_killed_process_run_again_elsewhere(pool: Pool, tmp_path: Path) -> None:
@@ -107,7 +41,7 @@ def test_trials_of_a_killed_process_run_again_elsewhere(pool: Pool, tmp_path: Pa
 
 
 def test_a_trial_that_loses_every_process_fails(pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_module, "MOST_LOSSES", 0)
+    monkeypatch.setattr(dispatch, "MOST_LOSSES", 0)
 
     with closing(pool.run(requests(1, LONG), SPLIT, folder=tmp_path)) as records:
         next(records)
@@ -134,21 +68,6 @@ def test_a_stuck_trial_is_ended_and_others_are_not(tmp_path: Path) -> None:
     assert (failed.trial, failed.kind) == (0, "timeout")
     assert failed.message == "resources.trial_timeout: it took more than 3 seconds"
     assert set(results(records)) == {1, 2}
-
-
-def test_closing_early_leaves_the_workers_free_for_others(pool: Pool, tmp_path: Path) -> None:
-    running = pool.run(requests(2, LONG), SPLIT, folder=tmp_path)
-    next(running)
-
-    running.close()
-
-    assert set(results(run(pool, requests(2), tmp_path))) == {0, 1}
-
-
-def test_what_a_trial_prints_is_kept(pool: Pool, tmp_path: Path) -> None:
-    run(pool, requests(2), tmp_path)
-
-    assert {path.name for path in tmp_path.iterdir()} == {"00000.log", "00001.log"}
 
 
 def test_no_process_is_left_behind(tmp_path: Path) -> None:

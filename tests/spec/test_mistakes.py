@@ -75,6 +75,37 @@ BASE_MISTAKES = [
         "resources.trials_at_once: 0 is out of range. Allowed: auto or a whole number >= 1.",
     ),
     (
+        "resources: {executor: pool, ray_address: auto}",
+        3,
+        "resources.ray_address: belongs to resources.executor: ray, but the executor is pool. Leave it out, or use",
+    ),
+    (
+        "resources: {executor: inline, gpus_per_trial: 0.5}",
+        3,
+        "resources.gpus_per_trial: belongs to resources.executor",
+    ),
+    (
+        "resources:\n  executor: ray\n  ray_address: here",
+        5,
+        "resources.ray_address: 'here' is no address of a Ray cluster. Allowed: auto (the cluster of this machine), ",
+    ),
+    (
+        "resources: {ray_address: 'ray://a:1'}",
+        3,
+        "'ray://a:1' speaks through Ray's client, but fer-sweep has to run on",
+    ),
+    (
+        "resources:\n  executor: ray\n  gpus_per_trial: 1.5",
+        5,
+        "resources.gpus_per_trial: 1.5 is neither a part of one nor whole. Allowed: up to 1 a fraction such as 0.5, ",
+    ),
+    ("resources: {executor: ray, cpus_per_trial: 0}", 3, "resources.cpus_per_trial: 0 is out of range"),
+    (
+        "resources: {executor: ray, device: cpu, gpus_per_trial: 1}",
+        3,
+        "resources.gpus_per_trial: 1 does not go with resources.device: cpu. Leave one of the two out.",
+    ),
+    (
         "early_terminate:\n  min_epoch: 3000",
         4,
         "early_terminate.min_epoch: 3000 lies after the last epoch of the base (2000)",
