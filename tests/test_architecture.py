@@ -41,6 +41,7 @@ OWNERS = {
     "optuna": ("study",),
     "scipy": ("study",),
     "numba": ("training/fused_kernel.py",),
+    "ray": ("execution/ray_",),
     "filelock": ("study/lock.py", "study/database.py", "tracking/client.py"),
     "mlflow": ("tracking",),
     "alembic": ("tracking/schema.py",),

@@ -1,4 +1,4 @@
-"""A slot of the pool: a place where a worker runs, seen from the coordinator. The worker may die; the slot remains."""
+"""A slot of the pool: a place where a process runs, seen from the coordinator."""
 
 import multiprocessing
 import signal
@@ -6,15 +6,16 @@ import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any
 
 from fer_sweep.data import Samples
 from fer_sweep.errors import StudyError
+from fer_sweep.execution.dispatch import Gone
 from fer_sweep.execution.worker import Answer, Cancel, Done, Order, Place, Ready, work
+from fer_sweep.training.records import Record
 
 START_SECONDS = 120.0
 """Time for a worker to start and to receive the samples."""
-GONE = (EOFError, BrokenPipeError, ConnectionResetError)
+_GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 """What speaking to a worker raises that has died."""
 
 
@@ -31,6 +32,11 @@ class Slot:
         """To wait on, while it has a worker."""
         assert self._worker is not None
         return self._worker[1]
+
+    @property
+    def ready(self) -> bool:
+        """Always: where there is no worker, `order` starts one and waits for it."""
+        return True
 
     def start(self) -> None:
         """Start a worker, which takes seconds; `greet` waits for it."""
@@ -52,8 +58,8 @@ class Slot:
                 if ready.fingerprint == self._samples.fingerprint:
                     return
                 said = f"it has other samples ({ready.fingerprint} instead of {self._samples.fingerprint})"
-        except GONE:
-            said = f"it ended with {self.exit()}"
+        except _GONE:
+            said = f"it ended with {self._exit()}"
         raise StudyError(
             f"a process that trials were to run in did not start as it should: {said}. Is there memory for another "
             "copy of the samples? Fewer --slots, or --executor inline, need less."
@@ -65,33 +71,37 @@ class Slot:
             self.empty()
             self.start()
             self.greet()
-        with suppress(*GONE):
+        with suppress(*_GONE):
             self.connection.send(order)
 
-    def hear(self) -> Any:
-        """What it says next: a record of a trial, or Done. Raises one of GONE if it has died."""
-        return self.connection.recv()
+    def hear(self) -> Record | Done:
+        """What it says next: a record of a trial, or Done. Raises Gone if it has died."""
+        try:
+            said: Record | Done = self.connection.recv()
+        except _GONE as error:
+            raise Gone(f"its process ended with {self._exit()}") from error
+        return said
 
     def answer(self, stop: str | None) -> None:
         """The answer to a report."""
-        with suppress(*GONE):
+        with suppress(*_GONE):
             self.connection.send(Answer(stop))
 
     def cancel(self) -> None:
         """Tell it to leave its trials."""
-        with suppress(*GONE):
+        with suppress(*_GONE):
             self.connection.send(Cancel())
 
     def has_left(self, deadline: float) -> bool:
         """Whether it has left its trials before the deadline (monotonic seconds); if not, it is killed."""
-        with suppress(*GONE):
+        with suppress(*_GONE):
             while self.connection.poll(max(0.0, deadline - time.monotonic())):
                 if isinstance(self.connection.recv(), Done):
                     return True
         self.empty()
         return False
 
-    def exit(self) -> str:
+    def _exit(self) -> str:
         """How a worker that has died came to its end."""
         assert self._worker is not None
         process = self._worker[0]

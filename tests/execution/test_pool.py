@@ -11,7 +11,7 @@ import pytest
 
 from fer_sweep.data import load_samples, make_split
 from fer_sweep.errors import StudyError
-from fer_sweep.execution import pool as pool_module
+from fer_sweep.execution import dispatch
 from fer_sweep.execution import slot as slot_module
 from fer_sweep.execution.executor import Executor, Progress, WorkerLost
 from fer_sweep.execution.inline import Inline
@@ -107,7 +107,7 @@ def test_trials_of_a_killed_process_run_again_elsewhere(pool: Pool, tmp_path: Pa
 
 
 def test_a_trial_that_loses_every_process_fails(pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_module, "MOST_LOSSES", 0)
+    monkeypatch.setattr(dispatch, "MOST_LOSSES", 0)
 
     with closing(pool.run(requests(1, LONG), SPLIT, folder=tmp_path)) as records:
         next(records)
