@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_sweep.study import search
+from fer_sweep.study import caps
 from tests.study.studies import UNITS, ended, finished, reason, run, sweep
 
 
@@ -41,7 +41,7 @@ def test_a_duplicate_whose_result_is_lost_is_trained_again(tmp_path: Path, train
 def test_skipped_duplicates_do_not_count_and_end_an_exhausted_search(
     tmp_path: Path, trained: list[int], at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "MOST_SKIPS", 12)
+    monkeypatch.setattr(caps, "MOST_SKIPS", 12)
     spec = sweep({"model.hidden_units": UNITS}, run_cap=5, duplicates="skip", resources={"trials_at_once": at_once})
     events = run(spec, tmp_path)
     assert len(finished(events)) == len(trained) == 3
