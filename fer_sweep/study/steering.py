@@ -6,6 +6,7 @@ from typing import Literal, TypeVar
 
 from fer_sweep.study.events import Event, StudyCancelled, StudyPaused, StudyResumed, Waiting
 from fer_sweep.study.orders import OrderBook, Orders
+from fer_sweep.study.writing import unless_away
 
 T = TypeVar("T")
 
@@ -28,14 +29,18 @@ class Steering:
     def look(self) -> OrderBook:
         """The orders, at most half a second old. A stop or cancel among them is answered."""
         if time.monotonic() - self._looked >= LOOK_SECONDS:
-            self._book = self._orders.look()
+            self._book = unless_away(self._take) or self._book
             self._looked = time.monotonic()
             order = self._book.ending
-            if order is not None:
-                self._orders.answer(order, "obeyed")
-                if self.ending != "cancel":
-                    self.ending = "cancel" if order.kind == "cancel" else "stop"
+            if order is not None and self.ending != "cancel":
+                self.ending = "cancel" if order.kind == "cancel" else "stop"
         return self._book
+
+    def _take(self) -> OrderBook:
+        book = self._orders.look()
+        if book.ending is not None:
+            self._orders.answer(book.ending, "obeyed")
+        return book
 
     def wait(self) -> Generator[Event, None, None]:
         """Let time pass while the study is paused."""

@@ -259,13 +259,6 @@ def stored_study(home: Home, name: str) -> StoredStudy:
         return _stored(storage, name)
 
 
-def open_orders(home: Home, name: str) -> Orders:
-    """The orders of a study, to look at or to give. Raises StudyError, with the names that exist, if there is none."""
-    stored_study(home, name)
-    storage = open_storage(home)
-    return Orders(storage, storage.get_study_id_from_name(name))
-
-
 def _stored(storage: RDBStorage, name: str) -> StoredStudy:
     study = storage.get_study_id_from_name(name)
     (direction,) = storage.get_study_directions(study)

@@ -56,7 +56,7 @@ def open_study(spec: SweepSpec, samples: Samples, home: Home, *, branch: bool = 
         with coordinator_lock(name, files) if name != spec.name else nullcontext(), claimed(home, name) as claim:
             study = OpenStudy(spec, samples, split, StudyStore(storage, name, claim), files)
             save_facts(study.facts, files)
-            store.orders.forget_endings()
+            study.store.orders.forget_endings()
             yield study
 
 
