@@ -15,12 +15,21 @@ from typer.testing import CliRunner, Result
 from fer_sweep.cli.app import app
 from fer_sweep.errors import DataError, SpecError, StudyError
 from fer_sweep.study.home import Home
+from fer_sweep.tracking.outbox import read_outbox
 from fer_sweep.training.failures import failure_of
 from tests.cli.commands import ROOT, Started, start
 from tests.tracking.studies import children_of, new_home, runs_of, write_tiny
 
-LONG = ["--set", "protocol.repeats=1", "--set", "resources.trials_at_once=1", "--set", "run_cap=1000"]
-FEW = [*LONG[:4], "--set", "run_cap=4", "--offline"]
+LONG = [
+    "--set",
+    "protocol.repeats=1",
+    "--set",
+    "resources.trials_at_once=1",
+    "--set",
+    "run_cap=1000",
+    "--set",
+    "train.epochs=20000",
+]
 COMMANDS = re.findall(r"^fer-sweep .*$", (ROOT / "docs" / "steering.md").read_text(), re.MULTILINE)
 
 
@@ -77,7 +86,7 @@ def test_pause_enqueue_resume_and_stop_steer_a_running_study(tmp_path: Path) -> 
 
 
 def test_cancel_ends_a_running_study_now_and_its_command_resumes(tmp_path: Path) -> None:
-    home, file, command = running(tmp_path, "--executor", "pool", "--set", "train.epochs=20000")
+    home, file, command = running(tmp_path, "--executor", "pool", "--offline")
     done = len(status_of(home)["trials"])
 
     assert told("cancel", home)["seen"]
@@ -85,7 +94,9 @@ def test_cancel_ends_a_running_study_now_and_its_command_resumes(tmp_path: Path)
     assert command.process.wait(timeout=60) == 130
     assert "cancelled by fer-sweep cancel. The same command resumes." in command.stderr
     assert "Traceback" not in command.stderr
-    assert "KILLED" in {run.info.status for run in runs_of(home)}
+    entries = [line.entry for line in read_outbox(home.study("tiny").outbox)]
+    assert entries[-1] is not None
+    assert (entries[-1].kind, entries[-1].body["status"]) == ("ended", "KILLED")
     cap = ["--set", "train.epochs=20000", "--set", f"run_cap={done + 1}", "--offline"]
     resumed = invoke("run", file, "--home", home.root, *LONG[:4], *cap)
     assert resumed.exit_code == 0, resumed.output
