@@ -18,10 +18,14 @@ from fer_sweep.study.events import (
     EpochReported,
     Event,
     SearchEnded,
+    StudyCancelled,
     StudyFinished,
+    StudyPaused,
+    StudyResumed,
     TrialFinished,
     TrialInterrupted,
     TrialStarted,
+    Waiting,
 )
 from fer_sweep.study.home import Home
 from fer_sweep.study.study import open_study, run_study
@@ -57,6 +61,8 @@ def as_facts(event: Event) -> dict[str, Any]:
             return {"confirmed": trial.number, "mean": metric.mean, "spread": metric.spread, "p": p}
         case StudyFinished(rows=rows):
             return {"study finished": [row.number for row in rows]}
+        case Waiting() | StudyPaused() | StudyResumed() | StudyCancelled():
+            raise AssertionError("nobody steers this study")
 
 
 def test_a_small_sweep_reproduces_the_golden_run(tmp_path: Path) -> None:

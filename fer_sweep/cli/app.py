@@ -1,8 +1,8 @@
 """fer-sweep: the command line and its verbs.
 
-Exit codes: 0 done, 2 bad input, 3 finished without a valid trial, 4 tracking store unreachable, 5 promotion refused by
-the gate, 6 doctor found problems that remain, 7 the disk is full, 130 interrupted (after these two the same command
-resumes).
+Exit codes: 0 done (or stopped by fer-sweep stop), 2 bad input, 3 finished without a valid trial, 4 tracking store
+unreachable, 5 promotion refused by the gate, 6 doctor found problems that remain, 7 the disk is full, 130 interrupted
+or cancelled (after these two the same command resumes).
 """
 
 import signal
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from fer_sweep import __version__
-from fer_sweep.cli import data_verbs, predict_verbs, registry_verbs, sweep_verbs, tracking_verbs
+from fer_sweep.cli import data_verbs, predict_verbs, registry_verbs, steering_verbs, sweep_verbs, tracking_verbs
 from fer_sweep.errors import FerSweepError, out_of_space
 
 DISK_FULL = 7
@@ -21,9 +21,9 @@ DISK_FULL = 7
 app = typer.Typer(
     name="fer-sweep",
     help="Sweeps for facial expression recognition: Optuna searches, MLflow remembers, the answer is honest.",
-    epilog="Exit codes: 0 done, 2 bad input, 3 finished without a valid trial, 4 tracking store unreachable, "
-    "5 promotion refused by the gate, 6 doctor found problems that remain, 7 the disk is full, "
-    "130 interrupted (after these two the same command resumes).",
+    epilog="Exit codes: 0 done (or stopped by fer-sweep stop), 2 bad input, 3 finished without a valid trial, "
+    "4 tracking store unreachable, 5 promotion refused by the gate, 6 doctor found problems that remain, "
+    "7 the disk is full, 130 interrupted or cancelled (after these two the same command resumes).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -54,6 +54,13 @@ app.command()(sweep_verbs.status)
 app.command()(sweep_verbs.compare)
 app.command()(sweep_verbs.report)
 app.command()(sweep_verbs.paper)
+app.command()(steering_verbs.stop)
+app.command()(steering_verbs.cancel)
+app.command()(steering_verbs.pause)
+app.command()(steering_verbs.resume)
+app.command()(steering_verbs.retry)
+app.command()(steering_verbs.enqueue)
+app.command()(steering_verbs.logs)
 app.command()(registry_verbs.promote)
 app.command()(registry_verbs.demote)
 app.command()(registry_verbs.history)

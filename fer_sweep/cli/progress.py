@@ -11,6 +11,8 @@ from fer_sweep.study.events import (
     EpochReported,
     Event,
     SearchEnded,
+    StudyPaused,
+    StudyResumed,
     TrialFinished,
     TrialInterrupted,
     TrialStarted,
@@ -63,6 +65,10 @@ class StudyProgress:
                 self._show_epochs(f"loss {report.train_loss:.3f}, accuracy {100 * accuracy:.2f} %")
             case TrialInterrupted(trial=trial, why=why):
                 self._console.print(f"warning: trial {trial.number} runs again: {why}", style="yellow", soft_wrap=True)
+            case StudyPaused(since=since):
+                self._console.print(f"paused since {since}; fer-sweep resume lets it go on", soft_wrap=True)
+            case StudyResumed():
+                self._console.print("resumed")
             case TrialFinished():
                 self._finished(event)
             case SearchEnded(reason=reason):
@@ -97,7 +103,8 @@ class StudyProgress:
         else:
             self._progress.advance(self._study)
         value = "" if row.mean is None else f" {100 * row.mean:.2f} %"
-        note = f" ({row.note})" if row.note else ""
+        notes = [text for text in (row.origin, row.note) if text]
+        note = f" ({', '.join(notes)})" if notes else ""
         what = f": {describe(trial.assignments)}" if trial.assignments else ""
         self._console.print(f"{label} {row.state}{value}{what}{note}", soft_wrap=True)
         self._show_epochs("")

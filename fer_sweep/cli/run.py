@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from fer_sweep.cli import tables
 from fer_sweep.cli.console import err, out
-from fer_sweep.cli.interruption import Interruption
+from fer_sweep.cli.interruption import Cancelled, Interruption
 from fer_sweep.cli.progress import StudyProgress
 from fer_sweep.cli.tracking import TrackingWatch, home_option, say_damage
 from fer_sweep.data import load_samples
@@ -16,7 +16,7 @@ from fer_sweep.execution.executor import Executor
 from fer_sweep.execution.opening import open_executor, require_executor
 from fer_sweep.spec import SweepSpec
 from fer_sweep.study.base import planned_trials
-from fer_sweep.study.events import StudyFinished
+from fer_sweep.study.events import StudyCancelled, StudyFinished
 from fer_sweep.study.home import Home
 from fer_sweep.study.importance import importance
 from fer_sweep.study.study import OpenStudy, open_study, run_study
@@ -87,6 +87,8 @@ def _follow(
                 progress.show(event)
                 watch.look()
                 end = event if isinstance(event, StudyFinished) else end
+                if isinstance(event, StudyCancelled):
+                    raise Cancelled
                 interruption.check()
         return _finish(study, recorder, end, status="FINISHED")
     except BaseException as error:

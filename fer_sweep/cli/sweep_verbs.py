@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fer_sweep.cli.interruption import Cancelled
 from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, Overrides, Storage, SweepFile, TrackingUri
 from fer_sweep.study.home import Home
 
@@ -54,10 +55,11 @@ def run(  # noqa: PLR0917 (typer passes by name)
         code = run_sweep(
             spec, branch=branch, tracking_uri=tracking_uri, offline=offline, place=Home(home, storage), as_json=as_json
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as end:
         for again in (signal.SIGINT, signal.SIGTERM):  # all is written; what is left is to leave
             signal.signal(again, signal.SIG_IGN)
-        typer.echo("interrupted. The same command resumes.", err=True)
+        by = "cancelled by fer-sweep cancel" if isinstance(end, Cancelled) else "interrupted"
+        typer.echo(f"{by}. The same command resumes.", err=True)
         raise
     raise typer.Exit(code)
 
@@ -96,6 +98,9 @@ def schema() -> None:
 
 def status(
     study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="One study; without it, all.")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again whenever something has changed, until Ctrl-C.")
+    ] = False,
     storage: Storage = None,
     home: HomeFolder = DEFAULT_HOME,
     as_json: AsJson = False,
@@ -103,7 +108,7 @@ def status(
     """Show the studies of this project, or the ranked trials of one."""
     from fer_sweep.cli.status import show_status
 
-    show_status(study, home=Home(home, storage), as_json=as_json)
+    show_status(study, watch=watch, home=Home(home, storage), as_json=as_json)
 
 
 def report(

@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from fer_sweep.data import Split
 from fer_sweep.errors import StudyError
-from fer_sweep.execution.executor import Progress, WorkerLost
+from fer_sweep.execution.executor import Idle, Progress, WorkerLost
 from fer_sweep.execution.worker import Done, Order
 from fer_sweep.training.records import EpochReport, Record, TrialFailure
 from fer_sweep.training.trial_run import TrialRequest
@@ -100,8 +100,11 @@ class Dispatch(Generic[S]):
                     if self._waiting and slot not in self._busy and slot.ready:
                         self._give(slot, self._waiting.popleft(), split, folder)
                 self._complain_if_idle()
-                for slot in self._heard(list(self._busy), _LISTEN):
+                heard = self._heard(list(self._busy), _LISTEN)
+                for slot in heard:
                     yield from self._hear(slot)
+                if not heard:
+                    yield Idle()
                 for slot in list(self._busy):
                     yield from self._end_if_stuck(slot)
         finally:

@@ -18,7 +18,12 @@ class WorkerLost:
     why: str
 
 
-Progress = Record | WorkerLost
+@dataclass(frozen=True)
+class Idle:
+    """Nothing was heard for a moment; yielded so that whoever runs the trials can look at something else."""
+
+
+Progress = Record | WorkerLost | Idle
 
 
 class Executor(Protocol):

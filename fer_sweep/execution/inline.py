@@ -1,13 +1,13 @@
 """Trials in this process, one batch after another."""
 
-import traceback
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from fer_sweep.data import Samples, Split
 from fer_sweep.errors import out_of_space
-from fer_sweep.training.records import EpochReport, Record, TrialFailure
+from fer_sweep.training.failures import failure_of
+from fer_sweep.training.records import EpochReport, Record
 from fer_sweep.training.trials import Device, DeviceType, TrialRequest, device_type, run_trials
 
 
@@ -61,5 +61,4 @@ def run_guarded(
         for request in left.values():
             yield from run_guarded([request], samples, split, device=device, folder=folder)
     else:
-        trace = "".join(traceback.format_exception(crash))
-        yield TrialFailure(requests[0].number, "error", f"{type(crash).__name__}: {crash}", trace)
+        yield failure_of(requests[0].number, crash)

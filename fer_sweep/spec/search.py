@@ -58,6 +58,8 @@ class Budget(SpecModel):
     max_gpu_hours: float | None = Field(default=None, gt=0.0)
     max_failed: int | None = Field(default=6, ge=1)
     """The study stops, with the reason, when this many trials have failed."""
+    max_failed_in_a_row: int | None = Field(default=5, ge=1)
+    """The same for trials that failed one after the other."""
 
 
 class Confirm(SpecModel):

@@ -53,24 +53,34 @@ class StudyClaim:
         key = lock_key(f"study/{self._study}")
         if opened.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
             return holding, opened
-        who = self._holder(opened, key)
+        who = _holder(opened, key) or "another process"
         holding.__exit__(None, None, None)
         raise StudyError(
             f"study {self._study!r} is already being run by {who}. One study has one coordinator: wait until it is "
             "done, stop it, or run this file under another name (--set name=...)."
         )
 
-    @staticmethod
-    def _holder(opened: Connection, key: int) -> str:
-        found = opened.execute(
-            text(
-                "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.granted "
-                "AND l.locktype = 'advisory' AND l.objsubid = 1 AND l.classid = :high AND l.objid = :low"
-            ),
-            {"high": (key >> 32) & 0xFFFFFFFF, "low": key & 0xFFFFFFFF},
-        ).scalar()
-        match = re.fullmatch(r"fer-sweep (\d+) (\S+) (\S+)", str(found))
-        return "another process" if match is None else f"process {match[1]} on {match[2]} since {match[3]}"
+
+def claimant_of(home: Home, study: str) -> str | None:
+    """Who coordinates a study in a database for several machines; None if nobody does, or on a SQLite file."""
+    if home.storage is None:
+        return None
+    with database_errors(name_of(home)), connection(postgres_url(home.storage)) as opened:
+        return _holder(opened, lock_key(f"study/{study}"))
+
+
+def _holder(opened: Connection, key: int) -> str | None:
+    found = opened.execute(
+        text(
+            "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.granted "
+            "AND l.locktype = 'advisory' AND l.objsubid = 1 AND l.classid = :high AND l.objid = :low"
+        ),
+        {"high": (key >> 32) & 0xFFFFFFFF, "low": key & 0xFFFFFFFF},
+    ).scalar()
+    match = re.fullmatch(r"fer-sweep (\d+) (\S+) (\S+)", str(found))
+    if match is None:
+        return None if found is None else "another process"
+    return f"process {match[1]} on {match[2]} since {match[3]}"
 
 
 @contextmanager

@@ -8,15 +8,25 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from fer_sweep.data import Samples, Split, make_split
-from fer_sweep.execution.executor import Executor, WorkerLost
+from fer_sweep.execution.executor import Executor, Idle, WorkerLost
 from fer_sweep.spec import SweepSpec, apply
-from fer_sweep.study.events import Confirmed, EpochReported, Event, Trial, TrialFinished, TrialInterrupted, TrialStarted
+from fer_sweep.study.events import (
+    Confirmed,
+    EpochReported,
+    Event,
+    Trial,
+    TrialFinished,
+    TrialInterrupted,
+    TrialStarted,
+    Waiting,
+)
 from fer_sweep.study.home import StudyFiles
 from fer_sweep.study.journal import load_result, save_result
 from fer_sweep.study.keys import config_key, trial_seed
 from fer_sweep.study.rows import TrialRow, ranked
 from fer_sweep.study.search import trials_at_once
 from fer_sweep.study.statistics import Comparison, corrected_comparison, holm
+from fer_sweep.study.steering import Steering
 from fer_sweep.training.metrics import Scores, scores_on_test
 from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
 from fer_sweep.training.seeds import derive_seed
@@ -31,9 +41,16 @@ def fresh_split(spec: SweepSpec, samples: Samples) -> Split:
 
 
 def confirm(
-    spec: SweepSpec, samples: Samples, rows: Sequence[TrialRow], *, files: StudyFiles, executor: Executor
+    spec: SweepSpec,
+    samples: Samples,
+    rows: Sequence[TrialRow],
+    *,
+    files: StudyFiles,
+    executor: Executor,
+    steering: Steering,
 ) -> Generator[Event, None, tuple[Confirmed, ...]]:
-    """Run the base and the top_k best other configurations on fresh splits. Returns them, best first.
+    """Run the base and the top_k best other configurations on fresh splits. Returns them, best first; nothing if it was
+    told to stop on the way.
 
     Always measured on the test folds, also where the search selected on validation data.
     """
@@ -51,6 +68,9 @@ def confirm(
             yield TrialFinished(trial, confirmed_row(spec, trial, result, samples), result)
     at_once = trials_at_once(spec, split, device=executor.device_type, slots=executor.slots)
     for begin in range(0, len(fresh), at_once):
+        yield from steering.wait()
+        if steering.ending is not None:
+            return ()
         batch = fresh[begin : begin + at_once]
         with closing(_train(spec, batch, samples, split, files=files, executor=executor)) as events:
             for event in events:
@@ -109,6 +129,9 @@ def _train(
     requests = [TrialRequest(trial.number, trial.config, trial_seed(spec.seed, trial)) for trial in trials]
     with closing(executor.run(requests, split, folder=files.stage("confirm"))) as records:
         for record in records:
+            if isinstance(record, Idle):
+                yield Waiting()
+                continue
             trial = by_number[record.trial]
             if isinstance(record, EpochReport):
                 yield EpochReported(trial, record)

@@ -50,8 +50,30 @@ class TrialInterrupted:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """Nothing has happened for a moment; whoever watches may look at something else."""
+
+
+@dataclass(frozen=True)
+class StudyPaused:
+    """Nothing new is asked until the study is resumed. since: when that was ordered (UTC, ISO 8601)."""
+
+    since: str
+
+
+@dataclass(frozen=True)
+class StudyResumed:
+    """The pause is over."""
+
+
+@dataclass(frozen=True)
+class StudyCancelled:
+    """Somebody ordered the study to end now: whoever consumes the events closes them, as after Ctrl-C."""
+
+
+@dataclass(frozen=True)
 class TrialFinished:
-    """A trial has ended. `result` is None when it failed; `reused_from` names the equal trial whose result it took."""
+    """A trial has ended. `result` is None when it failed; `reused_from` names the equal trial whose end it took."""
 
     trial: Trial
     row: TrialRow
@@ -85,4 +107,16 @@ class StudyFinished:
     reason: str
 
 
-Event = TrialStarted | EpochReported | TrialInterrupted | TrialFinished | SearchEnded | Confirmed | StudyFinished
+Event = (
+    TrialStarted
+    | EpochReported
+    | TrialInterrupted
+    | TrialFinished
+    | Waiting
+    | StudyPaused
+    | StudyResumed
+    | StudyCancelled
+    | SearchEnded
+    | Confirmed
+    | StudyFinished
+)

@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fer_sweep.study.budget import Budget
+from fer_sweep.study.caps import why_stop
 from fer_sweep.study.confirm import confirmed_before
 from fer_sweep.study.events import Confirmed, TrialFinished, TrialStarted
 from fer_sweep.study.facts import StudyFacts
 from fer_sweep.study.home import StudyFiles
 from fer_sweep.study.replay import finished
-from fer_sweep.study.search import why_stop
 from fer_sweep.study.store import StudyStore, row_of
 from fer_sweep.study.summary import Summary, summarize
 
@@ -54,7 +54,7 @@ def ending_of(facts: StudyFacts, store: StudyStore, files: StudyFiles, *, failed
     """What a study has found so far, and whether it is over. failed: numbers of confirmations that are known to have
     failed, of which no file remains."""
     rows = store.rows()
-    reason = why_stop(facts.spec, rows, store.states, Budget(facts.spec.budget, files.spent, gpus=0))
+    reason = why_stop(facts.spec, store, store.orders.look(), Budget(facts.spec.budget, files.spent, gpus=0))
     _, confirmed, lacking = _confirmation(facts, store, files)
     summary = summarize(facts.name, facts.spec, facts.samples, facts.split, rows, confirmed=confirmed)
     running = any(row.state == "running" for row in rows)

@@ -45,7 +45,7 @@ def first_configurations(spec: SweepSpec, count: int, *, at_once: int) -> tuple[
     study = optuna.create_study(direction=spec.metric.goal)
     proposer = Proposer(spec)
     trials = min(count, known, planned_trials(spec) or count)
-    return tuple(proposer.ask(study, number) for number in range(trials))
+    return tuple(proposer.ask(study, number, number) for number in range(trials))
 
 
 def make_plan(

@@ -7,12 +7,14 @@ from typing import Literal
 from fer_sweep.spec.search import Scalar
 
 State = Literal["complete", "pruned", "failed", "running", "skipped"]
+ENDS: tuple[State, ...] = ("complete", "pruned", "failed")
 
 
 @dataclass(frozen=True)
 class TrialRow:
     """One trial of a study. `mean` and `spread` are of the objective metric: mean over networks, standard deviation
-    over repeats (None with one repeat); n = number of networks. Trial 0 is the base."""
+    over repeats (None with one repeat); n = number of networks. Trial 0 is the base. origin: `enqueued`, `retry of
+    trial 3`, or empty where the method proposed it; reused_from: the equal trial whose end it took."""
 
     number: int
     state: State
@@ -22,6 +24,8 @@ class TrialRow:
     n: int
     seconds: float
     note: str = ""
+    origin: str = ""
+    reused_from: int | None = None
 
     @property
     def is_base(self) -> bool:

@@ -14,11 +14,12 @@ from typing import Literal
 
 from fer_sweep.data import Samples, Split
 from fer_sweep.errors import SpecError
-from fer_sweep.execution.executor import Executor, WorkerLost
+from fer_sweep.execution.executor import Executor, Idle, WorkerLost
 from fer_sweep.spec import SweepSpec, apply
 from fer_sweep.spec.search import Scalar
-from fer_sweep.study.base import planned_trials, search_size
+from fer_sweep.study.base import search_size
 from fer_sweep.study.budget import Budget
+from fer_sweep.study.caps import counted, why_stop
 from fer_sweep.study.events import (
     EpochReported,
     Event,
@@ -27,13 +28,16 @@ from fer_sweep.study.events import (
     TrialFinished,
     TrialInterrupted,
     TrialStarted,
+    Waiting,
 )
 from fer_sweep.study.home import StudyFiles
 from fer_sweep.study.journal import load_result, save_result
 from fer_sweep.study.keys import config_key, trial_seed
+from fer_sweep.study.orders import Order
 from fer_sweep.study.proposals import Proposer
 from fer_sweep.study.pruning import PruningPlan, pruner_for, pruning_plan
-from fer_sweep.study.rows import State, TrialRow
+from fer_sweep.study.rows import ENDS
+from fer_sweep.study.steering import STOPPED, Steering
 from fer_sweep.study.store import StudyStore
 from fer_sweep.training.metrics import objective_scores
 from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
@@ -43,8 +47,7 @@ NETWORKS_AT_ONCE = {"cpu": 32, "cuda": 512}
 """`trials_at_once: auto` asks for as many trials as make about this many networks, but at most MOST_AT_ONCE: a larger
 batch trains faster per network and lets the sampler learn less often."""
 MOST_AT_ONCE = 8
-MOST_SKIPS = 50
-"""Skipped duplicates in a row after which the space counts as exhausted."""
+BUDGET_NOTE = "stopped: budget"
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,9 @@ class Search:
         store: StudyStore,
         files: StudyFiles,
         executor: Executor,
+        steering: Steering,
     ) -> None:
+        self._steering = steering
         self._spec, self._samples, self._split = spec, samples, split
         self._store, self._files, self._executor = store, files, executor
         self._plan: PruningPlan | None = pruning_plan(spec)
@@ -82,6 +87,10 @@ class Search:
         """Run trials until a cap is reached."""
         try:
             while True:
+                yield from self._steering.wait()
+                if self._steering.ending is not None:
+                    yield SearchEnded(STOPPED)
+                    return
                 batch = self._unfinished()
                 reason = self._why_stop()
                 if reason is None and (not batch or len(batch) == self._store.states.total() % self._at_once):
@@ -101,20 +110,32 @@ class Search:
         return [self._proposal(trial.number, trial.user_attrs["assignments"]) for trial in running]
 
     def _why_stop(self) -> str | None:
-        return why_stop(self._spec, self._store.rows(), self._store.states, self._budget)
+        return why_stop(self._spec, self._store, self._steering.look(), self._budget)
+
+    def _waiting(self) -> list[Order]:
+        return [order for order in self._steering.look().queue if order.id not in self._store.obeyed]
 
     def _ask(self) -> list[Proposal]:
-        states, cap = self._store.states, planned_trials(self._spec)
-        first = states.total()
+        """The rest of a batch: the base first of all, then what was ordered, then what the method proposes."""
+        first, size, waiting = self._store.states.total(), search_size(self._spec), self._waiting()
         count = self._at_once - first % self._at_once
-        if cap is not None:
-            count = min(count, cap - (first - states["skipped"]))
-        asked = []
+        if self._spec.run_cap is not None:
+            count = min(count, self._spec.run_cap - counted(self._store, self._steering.look()))
+        asked: list[Proposal] = []
         for number in range(first, first + count):
-            proposal = self._proposal(number, self._proposer.ask(self._store.study, number))
-            self._store.begin(proposal.trial.number, proposal.trial.assignments, key=proposal.key)
-            asked.append(proposal)
+            if waiting and number > 0:
+                asked.append(self._obey(waiting.pop(0), number))
+            elif size is None or self._store.proposed < size:
+                position = self._store.proposed
+                asked.append(self._proposal(number, self._proposer.ask(self._store.study, number, position)))
+                self._store.begin(number, asked[-1].trial.assignments, key=asked[-1].key)
         return asked
+
+    def _obey(self, order: Order, number: int) -> Proposal:
+        wanted = order.assignments if order.trial is None else self._store.row(order.trial).assignments
+        proposal = self._proposal(number, self._proposer.take(self._store.study, number, wanted))
+        self._store.begin(number, proposal.trial.assignments, key=proposal.key, order=order)
+        return proposal
 
     def _proposal(self, number: int, assignments: Mapping[str, Scalar]) -> Proposal:
         try:
@@ -149,17 +170,31 @@ class Search:
         number = proposal.trial.number
         if proposal.problem:
             message = f"not a valid configuration: {proposal.problem}"
-            return self._fail(proposal, TrialFailure(number, "error", message))
+            return self._fail(proposal, TrialFailure(number, "invalid", message))
         kept = load_result(self._files.result("search", number), key=proposal.key)
         if kept is not None:
             return self._finish(proposal, kept)
-        for twin in () if self._spec.duplicates == "replicate" else self._store.complete_with(proposal.key):
+        return None if self._spec.duplicates == "replicate" else self._like_a_twin(proposal)
+
+    def _like_a_twin(self, proposal: Proposal) -> TrialFinished | None:
+        """End a trial as an equal one has ended: a configuration that was pruned is not given a second chance, and one
+        that failed would fail again. Those that were lost, stopped by the budget or ordered again say nothing."""
+        number, retried = proposal.trial.number, self._steering.look().retried
+        for twin in (self._store.row(n) for state in ENDS for n in self._store.ended_as(state, proposal.key)):
+            if twin.state == "failed" and (twin.number in retried or self._store.failure_of(twin.number) == "lost"):
+                continue
+            if twin.state == "pruned" and twin.note == BUDGET_NOTE:
+                continue
             if self._spec.duplicates == "skip":
-                self._store.tell(number, {"skipped": True, "note": f"equal to trial {twin}"}, state="failed")
+                self._store.tell(number, {"skipped": True, "note": f"equal to trial {twin.number}"}, state="failed")
                 return TrialFinished(proposal.trial, self._store.row(number), None)
-            result = load_result(self._files.result("search", twin), key=proposal.key)
+            if twin.state == "failed":
+                note = f"equal to trial {twin.number}, which failed: {twin.note}"
+                failure = TrialFailure(number, self._store.failure_of(twin.number), note)
+                return self._fail(proposal, failure, reused_from=twin.number)
+            result = load_result(self._files.result("search", twin.number), key=proposal.key)
             if result is not None:
-                return self._finish(proposal, result, reused_from=twin)
+                return self._finish(proposal, result, reused_from=twin.number)
         return None
 
     # -- running -----------------------------------------------------------------------------------------------------
@@ -185,6 +220,9 @@ class Search:
                     return
                 stop = None
                 self._budget.tick(time.monotonic())
+                if isinstance(record, Idle):
+                    yield Waiting()
+                    continue
                 proposal = by_number[record.trial]
                 if isinstance(record, EpochReport):
                     initial.setdefault(record.trial, record.active_samples)
@@ -218,30 +256,21 @@ class Search:
             "note": note if reused_from is None else f"equal to trial {reused_from}",
             "reused_from": reused_from,
         }
+        if reused_from is not None and result.stopped:
+            outcome["note"] = f"equal to trial {reused_from}, which was {note}"
+            self._store.copy_reports(number, reused_from)
         self._store.tell(number, outcome, state="pruned" if result.stopped else "complete", value=estimate.mean)
         return TrialFinished(proposal.trial, self._store.row(number), result, reused_from=reused_from)
 
-    def _fail(self, proposal: Proposal, failure: TrialFailure) -> TrialFinished:
-        outcome = {"note": failure.message, "kind": failure.kind, "traceback": failure.traceback}
+    def _fail(self, proposal: Proposal, failure: TrialFailure, reused_from: int | None = None) -> TrialFinished:
+        outcome = {
+            "note": failure.message,
+            "kind": failure.kind,
+            "traceback": failure.traceback,
+            "reused_from": reused_from,
+        }
         self._store.tell(proposal.trial.number, outcome, state="failed")
-        return TrialFinished(proposal.trial, self._store.row(proposal.trial.number), None, failure=failure)
-
-
-def why_stop(spec: SweepSpec, every: Sequence[TrialRow], states: Mapping[State, int], budget: Budget) -> str | None:
-    """Which cap a search has reached, or None. every: all its rows; states: how many of them are in each state."""
-    trials, failed = len(every) - states.get("skipped", 0), states.get("failed", 0)
-    skips = next((i for i, row in enumerate(reversed(every)) if row.state != "skipped"), len(every))
-    size, most_failed = search_size(spec), spec.budget.max_failed
-    if size is not None and trials >= size:
-        return f"the search space is exhausted: all {size} configurations are done"
-    if spec.run_cap is not None and trials >= spec.run_cap:
-        return f"run_cap: {spec.run_cap} trials"
-    if most_failed is not None and failed >= most_failed:
-        last = next((row.note for row in reversed(every) if row.state == "failed"), "")
-        return f"budget.max_failed: {failed} trials failed, the last with: {last}"
-    if skips >= MOST_SKIPS:
-        return f"the search space is exhausted: {skips} proposals in a row were duplicates (duplicates: skip)"
-    return budget.exceeded()
+        return TrialFinished(proposal.trial, self._store.row(proposal.trial.number), None, failure, reused_from)
 
 
 def trials_at_once(spec: SweepSpec, split: Split, *, device: Literal["cpu", "cuda"], slots: int) -> int:

@@ -17,6 +17,7 @@ from fer_sweep.spec.search import Scalar
 from fer_sweep.study.claim import StudyClaim
 from fer_sweep.study.database import database_exists, name_of, opened_storage
 from fer_sweep.study.home import Home
+from fer_sweep.study.orders import Order, Orders
 from fer_sweep.study.rows import State, TrialRow, ranked
 from fer_sweep.study.sight import Sight
 from fer_sweep.study.writing import Writer
@@ -73,10 +74,15 @@ class StudyStore:
         self._ids: list[int] = []
         """Trial number -> its id in the database."""
         self._rows: list[TrialRow] = []
-        self._complete: dict[str, list[int]] = {}
-        """Key of a configuration -> the numbers of its complete trials."""
+        self._ended: dict[tuple[str, State], list[int]] = {}
+        """Key of a configuration and a state -> the numbers of its trials that ended so."""
+        self.proposed = 0
+        """How many trials the method has proposed; the others were ordered."""
+        self.obeyed: set[str] = set()
+        """Ids of the orders that trials have obeyed."""
         self.states: Counter[State] = Counter()
         """How many trials there are of each state."""
+        self.orders = Orders(storage, self._study_id)
         for trial in storage.get_all_trials(self._study_id, deepcopy=False):
             self.study.add_trial(trial)
             self._ids.append(trial._trial_id)
@@ -98,14 +104,23 @@ class StudyStore:
     def row(self, number: int) -> TrialRow:
         return self._rows[number]
 
-    def complete_with(self, key: str) -> tuple[int, ...]:
-        """Numbers of the complete trials of a configuration."""
-        return tuple(self._complete.get(key, ()))
+    def ended_as(self, state: State, key: str) -> tuple[int, ...]:
+        """Numbers of the trials of a configuration that ended in a state."""
+        return tuple(self._ended.get((key, state), ()))
+
+    def failure_of(self, number: int) -> str:
+        """The kind of failure of a trial that has failed."""
+        kind: str = self.trials()[number].user_attrs["outcome"]["kind"]
+        return kind
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
-    def begin(self, number: int, assignments: Mapping[str, Scalar], *, key: str) -> None:
-        """Put a trial that was asked of `study` into the database, where it stays RUNNING until it is told."""
+    def begin(self, number: int, assignments: Mapping[str, Scalar], *, key: str, order: Order | None = None) -> None:
+        """Put a trial that was asked of `study` into the database, where it stays RUNNING until it is told. order: the
+        one that it obeys; both are there, or neither."""
+        if order is not None:
+            self._memory.set_trial_user_attr(self._memory_id(number), "order", order.id)
+            self._memory.set_trial_user_attr(self._memory_id(number), "origin", order.origin)
         self._memory.set_trial_user_attr(self._memory_id(number), "assignments", dict(assignments))
         self._memory.set_trial_user_attr(self._memory_id(number), "key", key)
         asked = self._memory.get_trial(self._memory_id(number))
@@ -127,6 +142,12 @@ class StudyStore:
             self._database.set_intermediate_value(self._ids[number], step, value)
         return prune
 
+    def copy_reports(self, number: int, twin: int) -> None:
+        """Give a trial that will not run the intermediate values of an equal one."""
+        for step, value in self._memory.get_trial(self._memory_id(twin)).intermediate_values.items():
+            self._database.set_intermediate_value(self._ids[number], step, value)
+            self._memory.set_trial_intermediate_value(self._memory_id(number), step, value)
+
     def tell(self, number: int, outcome: Mapping[str, Any], *, state: State, value: float | None = None) -> None:
         """End a trial with what row_of needs to know. `pruned` keeps the last reported value, if there is one."""
         told = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}.get(state, TrialState.FAIL)
@@ -146,12 +167,14 @@ class StudyStore:
         row = row_of(trial)
         if trial.number == len(self._rows):
             self._rows.append(row)
+            self.proposed += "order" not in trial.user_attrs
+            self.obeyed.update([trial.user_attrs["order"]] if "order" in trial.user_attrs else [])
         else:
             self.states[self._rows[trial.number].state] -= 1
             self._rows[trial.number] = row
         self.states[row.state] += 1
-        if row.state == "complete":
-            self._complete.setdefault(trial.user_attrs["key"], []).append(trial.number)
+        if row.state in ("complete", "pruned", "failed"):
+            self._ended.setdefault((trial.user_attrs["key"], row.state), []).append(trial.number)
 
     def _memory_id(self, number: int) -> int:
         return self._memory.get_trial_id_from_study_id_trial_number(self._memory_study, number)
@@ -169,6 +192,8 @@ def row_of(trial: FrozenTrial) -> TrialRow:
         n=outcome.get("n", 0),
         seconds=outcome.get("seconds", 0.0),
         note=outcome.get("note", ""),
+        origin=trial.user_attrs.get("origin", ""),
+        reused_from=outcome.get("reused_from"),
     )
 
 

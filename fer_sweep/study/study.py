@@ -16,6 +16,7 @@ from fer_sweep.study.home import Home, StudyFiles
 from fer_sweep.study.identity import identity
 from fer_sweep.study.lock import coordinator_lock
 from fer_sweep.study.search import Search
+from fer_sweep.study.steering import STOPPED, Steering
 from fer_sweep.study.store import StudyStore, resolve
 
 
@@ -55,20 +56,34 @@ def open_study(spec: SweepSpec, samples: Samples, home: Home, *, branch: bool = 
         with coordinator_lock(name, files) if name != spec.name else nullcontext(), claimed(home, name) as claim:
             study = OpenStudy(spec, samples, split, StudyStore(storage, name, claim), files)
             save_facts(study.facts, files)
+            study.store.orders.forget_endings()
             yield study
 
 
 def run_study(study: OpenStudy, *, executor: Executor) -> Generator[Event, None, None]:
-    """Run the search to its caps, confirm if the sweep file asks for it, and say how it ended."""
-    search = Search(study.spec, study.samples, study.split, store=study.store, files=study.files, executor=executor)
+    """Run the search to its caps, confirm if the sweep file asks for it, and say how it ended. An order to stop ends
+    the search after the trials that run, and leaves out the confirmation."""
+    steering = Steering(study.store.orders)
+    search = Search(
+        study.spec,
+        study.samples,
+        study.split,
+        store=study.store,
+        files=study.files,
+        executor=executor,
+        steering=steering,
+    )
     reason = ""
-    with closing(search.events()) as events:
+    with closing(steering.heed(search.events())) as events:
         for event in events:
             if isinstance(event, SearchEnded):
                 reason = event.reason
             yield event
     rows = study.store.rows()
     confirmed: tuple[Confirmed, ...] = ()
-    if study.spec.confirm is not None and any(row.state == "complete" for row in rows):
-        confirmed = yield from confirm(study.spec, study.samples, rows, files=study.files, executor=executor)
+    if study.spec.confirm is not None and steering.ending is None and any(row.state == "complete" for row in rows):
+        confirmed = yield from steering.heed(
+            confirm(study.spec, study.samples, rows, files=study.files, executor=executor, steering=steering)
+        )
+        reason = STOPPED if steering.ending is not None else reason
     yield StudyFinished(tuple(rows), confirmed, reason)

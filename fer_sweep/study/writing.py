@@ -90,3 +90,11 @@ class Writer:
                         "computed is lost: when it is back, the same command resumes."
                     ) from error
                 time.sleep(PAUSE)
+
+
+def unless_away(read: Callable[[], T]) -> T | None:
+    """What is read, or None while the database is away: the next write waits for it."""
+    try:
+        return read()
+    except (StorageInternalError, SQLAlchemyError):
+        return None

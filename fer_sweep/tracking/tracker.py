@@ -202,6 +202,8 @@ class Tracker:
             note = f"{note} The result file is gone or damaged, so there are no details.".strip()
         if note:
             tags.append(RunTag("fer.note", note))
+        if row.origin:
+            tags.append(RunTag("fer.origin", row.origin))
         if event.reused_from is not None:
             tags.append(RunTag("fer.reused_from", str(event.reused_from)))
         if result is not None:

@@ -145,8 +145,9 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class TrialFailure:
-    """A trial that ended without a result. `kind` is `diverged`, `error`, `timeout`, or `lost`: what it ran in died,
-    again and again."""
+    """A trial that ended without a result. `kind` is `diverged`, `memory` (it did not fit), `data` (something
+    in the data cannot be used), `invalid` (no valid configuration), `error`, `timeout`, or `lost`: what it ran in died,
+    again and again. All but `lost` would happen again."""
 
     trial: int
     kind: str

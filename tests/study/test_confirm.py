@@ -14,6 +14,7 @@ from fer_sweep.study.events import Confirmed, Event, StudyFinished, TrialFinishe
 from fer_sweep.study.home import Home
 from fer_sweep.study.rows import ranked
 from fer_sweep.study.statistics import corrected_comparison, holm
+from fer_sweep.study.steering import Steering
 from fer_sweep.training.metrics import scores_on_test
 from fer_sweep.training.trials import run_trials
 from tests.study.studies import UNITS, inline, opened, rows, run, sweep
@@ -118,7 +119,14 @@ def test_a_training_error_fails_one_configuration_only(tmp_path: Path, monkeypat
     monkeypatch.setattr(inline_module, "run_trials", crashing)
     with opened(spec, tmp_path) as study:
         events = list(
-            confirm(spec, study.samples, study.store.rows(), files=study.files, executor=inline(study.samples))
+            confirm(
+                spec,
+                study.samples,
+                study.store.rows(),
+                files=study.files,
+                executor=inline(study.samples),
+                steering=Steering(study.store.orders),
+            )
         )
     failed = [event for event in results(events).values() if event.row.state == "failed"]
     assert [event.row.note for event in failed] == ["RuntimeError: out of memory"] * 2

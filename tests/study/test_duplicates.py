@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.pruners import MedianPruner
+from optuna.trial import FrozenTrial
 
-from fer_sweep.study import search
+from fer_sweep.study import caps
+from fer_sweep.study.home import Home
 from tests.study.studies import UNITS, ended, finished, reason, run, sweep
 
 
@@ -41,7 +45,7 @@ def test_a_duplicate_whose_result_is_lost_is_trained_again(tmp_path: Path, train
 def test_skipped_duplicates_do_not_count_and_end_an_exhausted_search(
     tmp_path: Path, trained: list[int], at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "MOST_SKIPS", 12)
+    monkeypatch.setattr(caps, "MOST_SKIPS", 12)
     spec = sweep({"model.hidden_units": UNITS}, run_cap=5, duplicates="skip", resources={"trials_at_once": at_once})
     events = run(spec, tmp_path)
     assert len(finished(events)) == len(trained) == 3
@@ -67,3 +71,26 @@ def test_replicates_are_trained_with_other_weights(tmp_path: Path, trained: list
     assert len({result.networks[0].seed for result in results}) == 4
     assert len({result.networks[0].train_loss.tobytes() for result in results}) == 4
     assert {event.reused_from for event in events} == {None}
+
+
+def test_a_proposal_equal_to_a_pruned_trial_is_pruned_with_reference(
+    tmp_path: Path, trained: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prunes(self: MedianPruner, study: optuna.Study, trial: FrozenTrial) -> bool:
+        return trial.params.get("model.hidden_units") == 6
+
+    monkeypatch.setattr(MedianPruner, "prune", prunes)
+    space = {"model.hidden_units": {"distribution": "categorical", "values": [4, 6]}}
+    spec = sweep(space, run_cap=10, early_terminate={"type": "median"}, resources={"trials_at_once": 1})
+    events = finished(run(spec, tmp_path))
+    pruned = [event for event in events if event.row.state == "pruned"]
+    assert len(trained) == 2
+    assert len(pruned) > 1
+    first = pruned[0].trial.number
+    assert {(e.reused_from, e.row.note) for e in pruned[1:]} == {
+        (first, f"equal to trial {first}, which was stopped: median")
+    }
+    trials = optuna.load_study(study_name="tiny", storage=Home(tmp_path).optuna_url).trials
+    values = {tuple(trials[e.trial.number].intermediate_values.items()) for e in pruned}
+    assert len(values) == 1
+    assert values != {()}

@@ -105,3 +105,33 @@ def test_a_full_disk_is_not_the_trials_fault(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(search, "save_result", save_result)
     run(spec, tmp_path)
     assert [row.state for row in rows(spec, tmp_path)] == ["complete"] * 6
+
+
+def test_failures_in_a_row_stop_the_search(tmp_path: Path) -> None:
+    spec = sweep(
+        {"train.weight_decay": {**DIVERGES, "values": [1e30]}, "train.learning_rate": RATE},
+        train=SGD,
+        run_cap=50,
+        budget={"max_failed": None, "max_failed_in_a_row": 3},
+        resources={"trials_at_once": 1},
+    )
+    events = run(spec, tmp_path)
+    assert len(finished(events)) == 4  # the base is no failure
+    assert reason(events).startswith(
+        "budget.max_failed_in_a_row: 3 trials failed in a row, the last with: the training loss is no longer"
+    )
+
+
+def test_a_proposal_equal_to_a_failed_trial_fails_with_reference_and_is_no_further_failure(
+    tmp_path: Path, trained: list[int]
+) -> None:
+    spec = sweep({"train.weight_decay": DIVERGES}, train=SGD, run_cap=12, budget={"max_failed": 2})
+    events = finished(run(spec, tmp_path))
+    failed = [event for event in events if event.row.state == "failed"]
+    assert len(events) == 12
+    assert len(trained) == 2
+    assert len(failed) > 2
+    first = failed[0].trial.number
+    assert {event.reused_from for event in failed[1:]} == {first}
+    assert {event.failure.kind for event in failed if event.failure is not None} == {"diverged"}
+    assert all(event.row.note.startswith(f"equal to trial {first}, which failed: ") for event in failed[1:])

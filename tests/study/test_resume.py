@@ -14,6 +14,7 @@ from fer_sweep.spec import SweepSpec
 from fer_sweep.study import search
 from fer_sweep.study.home import Home
 from fer_sweep.study.rows import TrialRow
+from fer_sweep.study.steering import Steering
 from tests.study.studies import (
     DIVERGES,
     RATE,
@@ -96,7 +97,13 @@ def test_a_crash_while_asking_leaves_the_batch_to_be_completed(tmp_path: Path) -
     root = tmp_path / "cut"
     with opened(spec, root) as study:
         asking = search.Search(
-            spec, study.samples, study.split, store=study.store, files=study.files, executor=inline(study.samples)
+            spec,
+            study.samples,
+            study.split,
+            store=study.store,
+            files=study.files,
+            executor=inline(study.samples),
+            steering=Steering(study.store.orders),
         )
         write = study.store.begin
 

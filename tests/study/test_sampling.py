@@ -36,7 +36,7 @@ def proposals(spec: SweepSpec, count: int, *, learn: bool = True) -> list[dict[s
     proposer = Proposer(spec)
     made = []
     for number in range(count):
-        assignments = proposer.ask(study, number)
+        assignments = proposer.ask(study, number, number)
         made.append(assignments)
         if learn:
             rate = assignments.get("train.learning_rate", 0.01)
@@ -110,7 +110,7 @@ def test_bayes_searches_where_results_are_good() -> None:
     proposer = Proposer(spec)
     rates = []
     for number in range(60):
-        assignments = proposer.ask(study, number)
+        assignments = proposer.ask(study, number, number)
         rate = assignments.get("train.learning_rate", 10.0)
         assert isinstance(rate, float)
         rates.append(rate)

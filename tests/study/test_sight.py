@@ -93,7 +93,7 @@ def proposed(spec: SweepSpec, root: Path, cuts: list[int]) -> list[object]:
 
 
 def one_more(proposer: Proposer, store: StudyStore, number: int) -> object:
-    assignments = proposer.ask(store.study, number)
+    assignments = proposer.ask(store.study, number, number)
     store.begin(number, assignments, key=str(number))
     rate = assignments["train.learning_rate"]
     assert isinstance(rate, float)

@@ -9,7 +9,7 @@ from optuna.study import StudyDirection
 
 from fer_sweep.errors import StudyError
 from fer_sweep.spec import load_sweep
-from fer_sweep.study import search
+from fer_sweep.study import caps
 from fer_sweep.study.database import open_storage
 from fer_sweep.study.home import Home
 from fer_sweep.study.store import stored_studies
@@ -24,7 +24,7 @@ def test_looking_at_a_home_without_a_database_creates_nothing(tmp_path: Path) ->
 
 
 def test_stored_studies_have_their_rows_best_and_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "MOST_SKIPS", 3)
+    monkeypatch.setattr(caps, "MOST_SKIPS", 3)
     up = sweep(run_cap=3)
     down = sweep(name="down", run_cap=3, metric={"name": "uar", "goal": "minimize"})
     skipping = sweep(
