@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
+ELSEWHERE = {"outages": "its parts are used by tracking/test_outages.py, which takes as long"}
+BENCHMARKS = sorted(file for file in (ROOT / "benchmarks").glob("*.py") if file.stem not in ELSEWHERE)
 
 
 @pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)

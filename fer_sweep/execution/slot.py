@@ -2,11 +2,15 @@
 
 import multiprocessing
 import signal
+import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
+import fer_sweep
 from fer_sweep.data import Samples
 from fer_sweep.errors import StudyError
 from fer_sweep.execution.dispatch import Gone
@@ -43,7 +47,8 @@ class Slot:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=work, args=(theirs, self.place), daemon=True)
-        process.start()
+        with _only_this_package():
+            process.start()
         theirs.close()
         self._worker = process, ours
 
@@ -119,3 +124,16 @@ class Slot:
             process.join()
             process.close()
             self._worker = None
+
+
+@contextmanager
+def _only_this_package() -> Iterator[None]:
+    """A new process gets our sys.path. A model of MLflow that was loaded here has put its own part of fer_sweep first,
+    which lacks what a worker needs."""
+    before, own = sys.path, Path(fer_sweep.__file__).resolve().parent
+    packages = {place: (Path(place) / own.name).resolve() for place in before}
+    sys.path = [place for place in before if packages[place] == own or not packages[place].is_dir()]
+    try:
+        yield
+    finally:
+        sys.path = before

@@ -20,7 +20,7 @@ def coordinator_lock(name: str, files: StudyFiles) -> Iterator[None]:
     files.lock.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(files.lock)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=0.5, poll_interval=0.05)  # whoever only looks (status --watch) has it for an instant
     except Timeout:
         raise StudyError(
             f"study {name!r} is already being run by {_holder(files)}. One study has one coordinator: wait until it is "

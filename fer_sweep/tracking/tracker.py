@@ -4,9 +4,9 @@ Everything written is a function of the event and of its run, so writing twice w
 crash the same events are simply written again. Runs are found again by their tags.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from mlflow import MlflowClient
@@ -24,6 +24,7 @@ from fer_sweep.study.summary import describe
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import experiment_id, store_errors
 from fer_sweep.tracking.entries import StudyEnded, StudyOpened, TrackedEvent
+from fer_sweep.tracking.known_runs import KnownRun, RunKey, key_of, known, runs_of_study
 from fer_sweep.tracking.outbox import Entry
 from fer_sweep.tracking.removed_faces import load_faces
 from fer_sweep.tracking.scales import label_of
@@ -36,21 +37,6 @@ from fer_sweep.tracking.upload import log_folder
 _STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 _REMEDY = "Nothing is lost: fer-sweep sync sends what is missing once it answers again."
 
-_Key = tuple[str, int, str]
-"""Stage, number and splits of a trial: what its run is found by."""
-
-
-@dataclass(frozen=True)
-class _Run:
-    id: str
-    start_ms: int
-    status: str
-    state: str | None
-    has_params: bool
-    parent: str | None
-    ms_per_epoch: float | None
-    """How long an epoch takes, as the times of its points say; fixed with the first of them."""
-
 
 class Tracker:
     """Writes one study to one MLflow store. Raises TrackingError when the store does not answer, TrackingRefused when
@@ -61,14 +47,14 @@ class Tracker:
         self.provenance: Mapping[str, str] = {}
         with self._errors():
             self.experiment = experiment_id(client, facts.spec.name, store.artifacts)
-            self._runs: dict[_Key, _Run] = {}
-            for run in self._search("trial"):
+            self._runs: dict[RunKey, KnownRun] = {}
+            for run in runs_of_study(client, self.experiment, facts.name, "trial"):
                 tags = run.data.tags
                 self._keep_first(run, (tags["fer.stage"], int(tags["fer.trial"]), tags["fer.split_hash"]))
-            self._parent: _Run | None = None
-            for run in self._search("study"):
+            self._parent: KnownRun | None = None
+            for run in runs_of_study(client, self.experiment, facts.name, "study"):
                 if self._parent is None:
-                    self._parent = _known(run)
+                    self._parent = known(run)
                 else:
                     client.delete_run(run.info.run_id)
 
@@ -113,7 +99,7 @@ class Tracker:
                     if not self._has_result(trial):
                         self._report(event, at)
                 case TrialFinished(trial=trial, row=row):
-                    run = self._runs.get(_key(trial))
+                    run = self._runs.get(key_of(trial))
                     if run is None or not self._is_ended(run, row.state):
                         self._end(event, at)
                 case StudyEnded():
@@ -121,7 +107,7 @@ class Tracker:
 
     # -- the study -----------------------------------------------------------------------------------------------------
 
-    def _open_parent(self, at: int) -> _Run:
+    def _open_parent(self, at: int) -> KnownRun:
         if self._parent is None:
             spec, split = self._facts.spec, self._facts.split
             tags = {
@@ -134,7 +120,7 @@ class Tracker:
                 **self._common_tags(split.hash),
             }
             run = self._client.create_run(self.experiment, start_time=at, tags=tags, run_name=self._facts.name)
-            self._parent = _known(run)
+            self._parent = known(run)
         # what may change between two runs of a study (run_cap, budget) is in sweep.yaml: MLflow's params never change
         fixed = identity(self._facts.spec, fingerprint="", split_hash="")
         self._parent = self._reopen(self._parent, {path: v for path, v in fixed.items() if not path.startswith("(")})
@@ -157,11 +143,11 @@ class Tracker:
 
     # -- trials --------------------------------------------------------------------------------------------------------
 
-    def _begin(self, trial: Trial, at: int) -> _Run:
-        key, parent = _key(trial), self._parent or self._open_parent(at)
+    def _begin(self, trial: Trial, at: int) -> KnownRun:
+        key, parent = key_of(trial), self._parent or self._open_parent(at)
         run = self._runs.get(key)
         if run is None:
-            run = _known(self._create(trial, parent, at))
+            run = known(self._create(trial, parent, at))
         elif run.parent != parent.id:  # somebody deleted the study's run, and it was made anew
             self._client.set_tag(run.id, "mlflow.parentRunId", parent.id)
             run = replace(run, parent=parent.id)
@@ -170,7 +156,7 @@ class Tracker:
         self._runs[key] = self._reopen(run, {**searched, **settings})  # the UI keeps the order
         return self._runs[key]
 
-    def _create(self, trial: Trial, parent: _Run, at: int) -> Run:
+    def _create(self, trial: Trial, parent: KnownRun, at: int) -> Run:
         label = "base" if trial.number == 0 else f"trial {trial.number}"
         tags = {
             "mlflow.parentRunId": parent.id,
@@ -217,29 +203,29 @@ class Tracker:
         self._client.log_batch(run.id, metrics=metrics, tags=tags)
         with log_folder(self._client, run.id) as folder:
             write_trial_artifacts(
-                folder, event, self._facts.samples, self._faces(event), self._files.printed(*_key(event.trial)[:2])
+                folder, event, self._facts.samples, self._faces(event), self._files.printed(*key_of(event.trial)[:2])
             )
         self._client.set_tag(run.id, "fer.state", row.state)
         self._client.set_terminated(run.id, status=_STATUS[row.state], end_time=at)
-        self._runs[_key(event.trial)] = replace(run, status=_STATUS[row.state], state=row.state)
+        self._runs[key_of(event.trial)] = replace(run, status=_STATUS[row.state], state=row.state)
 
     def _faces(self, event: TrialFinished) -> Mapping[int, Pixels]:
         number = event.trial.number if event.reused_from is None else event.reused_from
         return load_faces(self._files.faces(event.trial.stage, number))
 
-    def _with_pace(self, trial: Trial, run: _Run, ms_per_epoch: float) -> _Run:
+    def _with_pace(self, trial: Trial, run: KnownRun, ms_per_epoch: float) -> KnownRun:
         """The run with its time per epoch, decided now unless it was before: a point written twice needs one time."""
         if run.ms_per_epoch is None:
             run = replace(run, ms_per_epoch=float(f"{ms_per_epoch:.6g}"))
             self._client.set_tag(run.id, "fer.ms_per_epoch", str(run.ms_per_epoch))
-            self._runs[_key(trial)] = run
+            self._runs[key_of(trial)] = run
         return run
 
     def _has_result(self, trial: Trial) -> bool:
-        run = self._runs.get(_key(trial))
+        run = self._runs.get(key_of(trial))
         return run is not None and run.state is not None
 
-    def _is_ended(self, run: _Run, state: str) -> bool:
+    def _is_ended(self, run: KnownRun, state: str) -> bool:
         """Whether all of a finished trial has been written. An interrupted run is KILLED too, but has no state yet."""
         if self._parent is None or run.parent != self._parent.id:
             return False
@@ -247,30 +233,14 @@ class Tracker:
 
     # -- runs ----------------------------------------------------------------------------------------------------------
 
-    def _search(self, role: str) -> Iterator[Run]:
-        """The runs of this study that exist already, oldest first."""
-        token = None
-        while True:
-            page = self._client.search_runs(
-                [self.experiment],
-                filter_string=f"tags.`fer.study` = '{self._facts.name}' and tags.`fer.role` = '{role}'",
-                max_results=1000,
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
-            yield from page
-            token = page.token
-            if not token:
-                return
-
-    def _keep_first(self, run: Run, key: _Key) -> None:
+    def _keep_first(self, run: Run, key: RunKey) -> None:
         """A store that answered too late may have made a run twice: the second goes."""
         if key in self._runs:
             self._client.delete_run(run.info.run_id)
         else:
-            self._runs[key] = _known(run)
+            self._runs[key] = known(run)
 
-    def _reopen(self, run: _Run, settings: Mapping[str, Scalar | None]) -> _Run:
+    def _reopen(self, run: KnownRun, settings: Mapping[str, Scalar | None]) -> KnownRun:
         """The run, RUNNING and with its params, which a crash may have kept from being written."""
         if not run.has_params:
             params = [Param(path, label_of(value)) for path, value in settings.items() if value is not None]
@@ -292,21 +262,3 @@ class Tracker:
 
     def _errors(self) -> AbstractContextManager[None]:
         return store_errors(self._client.tracking_uri, _REMEDY)
-
-
-def _key(trial: Trial) -> _Key:
-    return trial.stage, trial.number, trial.split_hash
-
-
-def _known(run: Run) -> _Run:
-    info, tags = run.info, run.data.tags
-    pace = tags.get("fer.ms_per_epoch")
-    return _Run(
-        id=info.run_id,
-        start_ms=info.start_time,
-        status=info.status,
-        state=tags.get("fer.state"),
-        has_params=bool(run.data.params),
-        parent=tags.get("mlflow.parentRunId"),
-        ms_per_epoch=None if pace is None else float(pace),
-    )

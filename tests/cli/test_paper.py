@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fer_sweep.errors import SpecError, StudyError
+from fer_sweep.reporting.paper import plan
 from fer_sweep.reporting.paper.plan import JOBS, Inputs
 from fer_sweep.reporting.paper.report import write_paper_report
 from fer_sweep.study.home import Home
@@ -46,7 +47,13 @@ def options(folder: Path) -> list[object]:
 
 @pytest.fixture(scope="module")
 def report(folder: Path, options: list[object]) -> str:
-    done = invoke("paper", *options)
+    with pytest.MonkeyPatch.context() as patch:
+        shorter = {
+            name: [value.replace("epochs=20", "epochs=2").replace("epochs=30", "epochs=25") for value in overrides]
+            for name, overrides in plan.QUICK_PICTURES.items()
+        }
+        patch.setattr(plan, "QUICK_PICTURES", shorter)
+        done = invoke("paper", *options)
     assert done.exit_code == 0, done.output
     assert done.stdout.strip() == str(folder / "report" / "report.html")
     return (folder / "report" / "report.html").read_text()

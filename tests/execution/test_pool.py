@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -68,6 +69,18 @@ def test_a_stuck_trial_is_ended_and_others_are_not(tmp_path: Path) -> None:
     assert (failed.trial, failed.kind) == (0, "timeout")
     assert failed.message == "resources.trial_timeout: it took more than 3 seconds"
     assert set(results(records)) == {1, 2}
+
+
+def test_another_fer_sweep_in_the_path_is_not_taken_for_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fer_sweep").mkdir()  # as a model of MLflow that was loaded puts its own part of the package first
+    (tmp_path / "fer_sweep" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with Pool(SAMPLES, places(slots=1, device="cpu", gpus=0)) as pool:
+        assert pool.slots == 1
+    assert sys.path[0] == str(tmp_path)
 
 
 def test_no_process_is_left_behind(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""What a store is known to have of a study: its runs, found by their tags, as the tracker needs to know them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from fer_sweep.study.events import Trial
+
+RunKey = tuple[str, int, str]
+"""Stage, number and splits of a trial: what its run is found by."""
+
+
+@dataclass(frozen=True)
+class KnownRun:
+    """A run of the store. state: of its trial, None until that has ended and all of it is written."""
+
+    id: str
+    start_ms: int
+    status: str
+    state: str | None
+    has_params: bool
+    parent: str | None
+    ms_per_epoch: float | None
+    """How long an epoch takes, as the times of its points say; fixed with the first of them."""
+
+
+def key_of(trial: Trial) -> RunKey:
+    """What a trial's run is found by."""
+    return trial.stage, trial.number, trial.split_hash
+
+
+def known(run: Run) -> KnownRun:
+    """A run as the store returned it."""
+    info, tags = run.info, run.data.tags
+    pace = tags.get("fer.ms_per_epoch")
+    return KnownRun(
+        id=info.run_id,
+        start_ms=info.start_time,
+        status=info.status,
+        state=tags.get("fer.state"),
+        has_params=bool(run.data.params),
+        parent=tags.get("mlflow.parentRunId"),
+        ms_per_epoch=None if pace is None else float(pace),
+    )
+
+
+def runs_of_study(client: MlflowClient, experiment: str, study: str, role: str) -> Iterator[Run]:
+    """The runs of a study that exist already, oldest first. role: `study` or `trial`."""
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment],
+            filter_string=f"tags.`fer.study` = '{study}' and tags.`fer.role` = '{role}'",
+            max_results=1000,
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
