@@ -42,7 +42,7 @@ OWNERS = {
     "scipy": ("study",),
     "numba": ("training/fused_kernel.py",),
     "ray": ("execution/ray_",),
-    "filelock": ("study/lock.py", "study/database.py", "tracking/client.py"),
+    "filelock": ("training/compilation.py", "study/lock.py", "study/database.py", "tracking/client.py"),
     "mlflow": ("tracking",),
     "alembic": ("tracking/schema.py",),
     "pandas": ("tracking/model_artifact.py", "tracking/served_model.py"),

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from fer_sweep.models.mlp import MlpWeights
+from fer_sweep.models.mlp import MlpWeights, initial_weights
 from fer_sweep.spec.train import TrainConfig
 from fer_sweep.training import fused_kernel as kernel
+from fer_sweep.training.compilation import ensure_compiled
 from fer_sweep.training.fused_kernel import Floats, Integers
 from fer_sweep.training.member import Member, Weights
 from fer_sweep.training.schedules import rates_until
@@ -33,6 +34,7 @@ class FusedPopulation:
     def __init__(self, members: Sequence[Member], *, classes: int, epochs: int, device: torch.device) -> None:
         assert device.type == "cpu"
         assert all(is_fusible(m.train) and m.mirrored is None for m in members)
+        ensure_compiled()
         self.epoch = 0
         self.device = device
         self._networks = [_Network(m, classes=classes, epochs=epochs) for m in members]
@@ -92,6 +94,16 @@ class FusedPopulation:
 def is_fusible(train: TrainConfig) -> bool:
     """Whether this engine can train so: full batches, all samples alike."""
     return train.batch_size == "full" and train.label_smoothing == 0.0 and train.class_weights == "none"
+
+
+def compile_all() -> None:
+    """Let the kernel be compiled, and kept, for the types that it is called with."""
+    x, y = np.zeros((8, 4), np.float32), np.arange(8) % 2
+    weights = initial_weights(features=4, hidden_units=4, classes=2, seed=0)
+    member = Member(weights, TrainConfig(epochs=1), x, y, (x, x), np.random.default_rng(0))
+    network = _Network(member, classes=2, epochs=1)
+    network.train_for(0, 1)
+    network.errors()
 
 
 @cache
