@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from typer.testing import CliRunner
 
+from fer_sweep.cli.app import app
 from tests.sweep_files import ROOT, shortened, write_inputs
 
 BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
@@ -44,7 +46,7 @@ def test_the_readme_has_the_commands_that_are_tested_here() -> None:
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[1] not in ELSEWHERE])
-def test_readme_command_works(command: str, environment: dict[str, str]) -> None:
+def test_readme_command_works(command: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = shlex.split(command)[1:]
     if arguments[0] in ("run", "plan"):
         arguments += shortened(ROOT / arguments[1])
@@ -57,11 +59,10 @@ def test_readme_command_works(command: str, environment: dict[str, str]) -> None
     if arguments[0] in ("data", "predict"):
         arguments = [place.replace("faces", environment["DRAWN"]) for place in arguments]
 
-    done = subprocess.run(
-        fer_sweep(arguments), cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
+    monkeypatch.chdir(ROOT)
+    done = CliRunner().invoke(app, arguments)
 
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, f"{done.output} {done.exception}"
 
 
 def test_readme_serve_command_works(environment: dict[str, str]) -> None:

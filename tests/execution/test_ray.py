@@ -73,6 +73,7 @@ def test_trials_of_a_killed_worker_run_again_and_end_as_they_would_have(ray_pool
     assert {record.why for record in lost} == {
         f"its worker on {socket.gethostname()} is gone: its process ended (was there too little memory?)"
     }
+    assert [record for record in seen if isinstance(record, TrialFailure)] == []
     found = results(seen)
     assert set(found) == set(range(4))
     for number, result in alone.items():
