@@ -38,7 +38,8 @@ class Writer:
         """Put a trial into the database. Returns its id there."""
 
         def create() -> int:
-            if number < self._storage.get_n_trials(self._study_id):
+            # counting reads every trial: only where somebody else may have written one
+            if self._claim is not None and number < self._storage.get_n_trials(self._study_id):
                 found = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
                 if self._storage.get_trial(found).user_attrs != template.user_attrs:
                     raise StudyError(_TAKEN.format(number=number))
