@@ -4,9 +4,8 @@ import os
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,38 +22,34 @@ class StudyClaim:
     def __init__(self, address: str, study: str) -> None:
         """Raises StudyError if another process has it, saying who, or if the database does not answer."""
         self._url, self._study = postgres_url(address), study
-        self._open = self._claim()
+        self._held, self._connection = self._claim()
 
     def renew(self) -> None:
         """Make sure that it is still held. Raises StudyError if another process has taken it, and SQLAlchemyError while
         the server is away."""
         try:
-            self._open[1].execute(text("SELECT 1"))
+            self._connection.execute(text("SELECT 1"))
         except SQLAlchemyError:
             self.release()
-            self._open = self._claim()
+            self._held, self._connection = self._claim()
 
     def release(self) -> None:
         """Give it back."""
-        holding, _ = self._open
-        try:
-            holding.__exit__(None, None, None)
-        except SQLAlchemyError:
-            return  # the connection is gone, and the lock with it
+        with suppress(SQLAlchemyError):  # a connection that is gone has taken the lock with it
+            self._held.close()
 
-    def _claim(self) -> tuple[Any, Connection]:
+    def _claim(self) -> tuple[ExitStack, Connection]:
         # the holder can be read by whoever wants it next; Postgres keeps 63 characters
         since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ")
         holder = f"fer-sweep {os.getpid()} {socket.gethostname()[:28]} {since}"
-        holding = connection(self._url, holder)
-        opened = holding.__enter__()
-        for setting in ("idle = 30", "interval = 10", "count = 3"):  # a machine that is gone holds it for a minute
-            opened.execute(text(f"SET tcp_keepalives_{setting}"))
         key = lock_key(f"study/{self._study}")
-        if opened.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
-            return holding, opened
-        who = _holder(opened, key) or "another process"
-        holding.__exit__(None, None, None)
+        with ExitStack() as held:
+            opened = held.enter_context(connection(self._url, holder))
+            for setting in ("idle = 30", "interval = 10", "count = 3"):  # a machine that is gone holds it for a minute
+                opened.execute(text(f"SET tcp_keepalives_{setting}"))
+            if opened.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
+                return held.pop_all(), opened
+            who = _holder(opened, key) or "another process"
         raise StudyError(
             f"study {self._study!r} is already being run by {who}. One study has one coordinator: wait until it is "
             "done, stop it, or run this file under another name (--set name=...)."

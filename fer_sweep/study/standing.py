@@ -6,12 +6,12 @@ from typing import Any
 
 from fer_sweep.errors import StudyError
 from fer_sweep.study.claim import claimant_of
-from fer_sweep.study.database import open_storage
+from fer_sweep.study.database import open_storage, opened_storage
 from fer_sweep.study.home import Home
 from fer_sweep.study.lock import coordinator_of
 from fer_sweep.study.orders import Order, Orders
 from fer_sweep.study.rows import TrialRow
-from fer_sweep.study.store import StoredStudy, row_of, stored_studies, stored_study
+from fer_sweep.study.store import StoredStudy, row_of, storage_with, stored_studies, stored_study
 
 
 @dataclass(frozen=True)
@@ -37,22 +37,21 @@ def run_by(home: Home, name: str) -> str | None:
 
 
 def _standing(home: Home, study: StoredStudy) -> Standing:
-    storage = open_storage(home)
-    study_id = storage.get_study_id_from_name(study.name)
-    book = Orders(storage, study_id).look()
     waiting: tuple[Order, ...] = ()
-    if book.queue:
-        trials = storage.get_all_trials(study_id, deepcopy=False)
-        obeyed = {trial.user_attrs.get("order") for trial in trials}
-        waiting = tuple(order for order in book.queue if order.id not in obeyed)
+    with opened_storage(home) as storage:
+        study_id = storage.get_study_id_from_name(study.name)
+        book = Orders(storage, study_id).look()
+        if book.queue:
+            trials = storage.get_all_trials(study_id, deepcopy=False)
+            obeyed = {trial.user_attrs.get("order") for trial in trials}
+            waiting = tuple(order for order in book.queue if order.id not in obeyed)
     return Standing(study, run_by(home, study.name), book.paused, waiting)
 
 
 def stored_outcome(home: Home, name: str, number: int) -> tuple[TrialRow, Mapping[str, Any]]:
     """A trial's row and, once it has ended, all that is known of how. Raises StudyError if there is no such trial."""
-    stored_study(home, name)
-    storage = open_storage(home)
-    trials = storage.get_all_trials(storage.get_study_id_from_name(name), deepcopy=False)
+    with storage_with(home, name) as storage:
+        trials = storage.get_all_trials(storage.get_study_id_from_name(name), deepcopy=False)
     if number >= len(trials):
         raise StudyError(f"study {name!r} has no trial {number}. It has {len(trials)} trials, the first is 0.")
     return row_of(trials[number]), trials[number].user_attrs.get("outcome", {})

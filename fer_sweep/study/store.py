@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -238,7 +239,7 @@ def study_names(home: Home) -> list[str]:
     if not database_exists(home):
         return []
     with opened_storage(home) as storage:
-        return sorted(study.study_name for study in storage.get_all_studies())
+        return _names(storage)
 
 
 def stored_studies(home: Home) -> list[StoredStudy]:
@@ -246,20 +247,36 @@ def stored_studies(home: Home) -> list[StoredStudy]:
     if not database_exists(home):
         return []
     with opened_storage(home) as storage:
-        return [_stored(storage, name) for name in sorted(study.study_name for study in storage.get_all_studies())]
+        return [study_in(storage, name) for name in _names(storage)]
 
 
 def stored_study(home: Home, name: str) -> StoredStudy:
     """A study by its name. Raises StudyError, with the names that exist, if there is none."""
-    names = study_names(home)
-    if name not in names:
-        known = ", ".join(names) or "none"
-        raise StudyError(f"no study is called {name!r} in {name_of(home)}. Known studies: {known}.")
-    with opened_storage(home) as storage:
-        return _stored(storage, name)
+    with storage_with(home, name) as storage:
+        return study_in(storage, name)
 
 
-def _stored(storage: RDBStorage, name: str) -> StoredStudy:
+@contextmanager
+def storage_with(home: Home, name: str) -> Iterator[RDBStorage]:
+    """The database for a while, which has a study of this name. Raises StudyError, with the names that exist, if it has
+    none; looking creates nothing."""
+    names: list[str] = []
+    if database_exists(home):
+        with opened_storage(home) as storage:
+            names = _names(storage)
+            if name in names:
+                yield storage
+                return
+    known = ", ".join(names) or "none"
+    raise StudyError(f"no study is called {name!r} in {name_of(home)}. Known studies: {known}.")
+
+
+def _names(storage: RDBStorage) -> list[str]:
+    return sorted(study.study_name for study in storage.get_all_studies())
+
+
+def study_in(storage: RDBStorage, name: str) -> StoredStudy:
+    """A study that the database has."""
     study = storage.get_study_id_from_name(name)
     (direction,) = storage.get_study_directions(study)
     goal: Literal["maximize", "minimize"] = "maximize" if direction is StudyDirection.MAXIMIZE else "minimize"

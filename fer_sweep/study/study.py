@@ -1,7 +1,7 @@
 """run_study: the whole of it as one generator of events. Search, then confirmation, then the end."""
 
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from fer_sweep.data import Samples, Split, make_split
@@ -47,9 +47,8 @@ def open_study(spec: SweepSpec, samples: Samples, home: Home, *, branch: bool = 
     Raises StudyError if another process runs it, or if the sweep file or the data changed since (unless `branch`).
     """
     split = make_split(samples, spec.protocol)
-    with coordinator_lock(spec.name, home.study(spec.name)), ExitStack() as steps:
+    with coordinator_lock(spec.name, home.study(spec.name)), opened_storage(home) as storage:
         parts = identity(spec, fingerprint=samples.fingerprint, split_hash=split.hash)
-        storage = steps.enter_context(opened_storage(home))
         with claimed(home, spec.name):  # nobody else creates it meanwhile
             name = resolve(spec, storage, parts=parts, branch=branch)
         files = home.study(name)

@@ -38,15 +38,20 @@ class Writer:
         """Put a trial into the database. Returns its id there."""
 
         def create() -> int:
-            # counting reads every trial: only where somebody else may have written one
-            if self._claim is not None and number < self._storage.get_n_trials(self._study_id):
-                found = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
-                if self._storage.get_trial(found).user_attrs != template.user_attrs:
-                    raise StudyError(_TAKEN.format(number=number))
-                return found  # it arrived, only the answer did not
-            return self._storage.create_new_trial(self._study_id, template_trial=template)
+            found = None if self._claim is None else self._id_of(number)
+            if found is None:
+                return self._storage.create_new_trial(self._study_id, template_trial=template)
+            if self._storage.get_trial(found).user_attrs != template.user_attrs:
+                raise StudyError(_TAKEN.format(number=number))
+            return found  # it arrived, only the answer did not
 
         return self._patiently(create)
+
+    def _id_of(self, number: int) -> int | None:
+        try:
+            return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        except KeyError:
+            return None
 
     def set_intermediate_value(self, trial_id: int, step: int, value: float) -> None:
         """Keep an intermediate value."""
