@@ -29,15 +29,16 @@ def reproduce(
     """
     inputs = Inputs(sweeps, workbook, images, quick, _halves(only))
     jobs = planned(inputs)
-    left = None
+    left: list[str] = []
     for number, (job, spec) in enumerate(jobs, start=1):
         err.print(f"{number} of {len(jobs)}: {spec.description} ({job.split} splits)", style="bold", soft_wrap=True)
-        _, left = conduct(spec, home, branch=False, tracking_uri=tracking_uri, offline=offline)
+        _, unsent = conduct(spec, home, branch=False, tracking_uri=tracking_uri, offline=offline)
+        left += [] if unsent is None else [unsent]
     with err.status("drawing"):
         written = write_paper_report(inputs, home, output)
     out.print(f"{written}", soft_wrap=True)
-    if left is not None:
-        raise TrackingError(left)
+    if left:
+        raise TrackingError("\n".join(left))
 
 
 def _halves(only: str | None) -> tuple[Half, ...]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fer_sweep.errors import SpecError, StudyError
+from fer_sweep.cli import paper
+from fer_sweep.errors import SpecError, StudyError, TrackingError
 from fer_sweep.reporting.paper import plan
 from fer_sweep.reporting.paper.plan import JOBS, Inputs
 from fer_sweep.reporting.paper.report import write_paper_report
@@ -122,6 +123,19 @@ def test_what_cannot_be_run_is_told_before_anything_runs(options: list[object], 
     assert str(half) == "--only: 'half' is no half of the paper. Use network or pictures."
     assert f"{tmp_path / 'nowhere'} is not a folder" in str(nowhere)
     assert "name the folder with --sweeps" in str(nowhere)
+
+
+def test_what_any_of_its_studies_could_not_send_is_told_at_the_end(
+    report: str, options: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert report
+    unsent = {"paper-raw-random": "3 entries of paper-raw-random are left."}
+    monkeypatch.setattr(paper, "conduct", lambda spec, *_, **__: (None, unsent.get(spec.name)))
+
+    failed = failing("paper", *options, "--only", "network")
+
+    assert isinstance(failed, TrackingError)
+    assert str(failed) == "3 entries of paper-raw-random are left."
 
 
 def test_a_report_on_studies_that_were_not_run_says_so(tmp_path: Path) -> None:
