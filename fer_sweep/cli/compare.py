@@ -16,6 +16,7 @@ from fer_sweep.study.home import Home
 from fer_sweep.study.measured import Measured, Reference, load_measured, parse_reference
 from fer_sweep.study.store import stored_studies
 from fer_sweep.study.summary import describe
+from fer_sweep.study.wording import percent
 from fer_sweep.tracking.address import store_of
 from fer_sweep.tracking.ending import finished_study
 
@@ -78,12 +79,12 @@ def _table(first: Measured, others: Sequence[Measured], differences: Sequence[Pa
     by_name = {trial.name: trial for trial in others}
     letters = dict(zip((first.name, *by_name), ascii_uppercase, strict=False))
     for metric in metrics_from(first.facts.spec.metric.name):
-        table.add_row(metric, "A", _percent(first.scores.estimate(metric).mean), style="cyan")
+        table.add_row(metric, "A", percent(first.scores.estimate(metric).mean), style="cyan")
         for found in differences:
             if found.metric == metric:
                 c, mean = found.comparison, by_name[found.trial].scores.estimate(metric).mean
                 interval = f"{100 * c.low:+.2f} to {100 * c.high:+.2f}"
-                numbers = (_percent(mean), f"{100 * c.difference:+.2f}", interval, f"{c.p_holm:.2g}", str(c.n))
+                numbers = (percent(mean), f"{100 * c.difference:+.2f}", interval, f"{c.p_holm:.2g}", str(c.n))
                 better = "?" if found.better is None else letters[found.better]
                 table.add_row("", letters[found.trial], *numbers, better)
     return table
@@ -145,7 +146,3 @@ def _as_json(first: Measured, others: Sequence[Measured], differences: Sequence[
         ],
         "notes": _notes(first, others),
     }
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f}"

@@ -8,9 +8,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from fer_sweep.spec.search import Scalar
-from fer_sweep.study.rows import TrialRow, ranked
+from fer_sweep.study.rows import TrialRow
 from fer_sweep.study.summary import Summary, answer
+from fer_sweep.study.wording import percent, setting, trial_name
 
 
 def print_result(console: Console, summary: Summary, *, top: int = 10) -> None:
@@ -27,7 +27,7 @@ def print_result(console: Console, summary: Summary, *, top: int = 10) -> None:
 def ranking(console: Console, summary: Summary, *, top: int) -> RenderableType:
     """The best trials and the base, best first: a column per parameter where the console has room for all of them,
     otherwise one column of assignments."""
-    order = ranked(summary.rows, "maximize" if summary.goal == "maximize" else "minimize")
+    order = summary.ranked
     places = {row.number: place for place, row in enumerate(order, start=1)}
     shown = [row for row in order if places[row.number] <= top or row.is_base]
     table = _wide(shown, places)
@@ -50,13 +50,13 @@ def confirmation(summary: Summary) -> RenderableType:
         table.add_column(name, justify="right")
     for one in summary.confirmed:
         number = one.trial.number
-        score = (_percent(one.metric.mean), _percent(one.metric.spread), str(one.metric.n))
+        score = (percent(one.metric.mean), percent(one.metric.spread), str(one.metric.n))
         if one.comparison is None:
-            table.add_row(_name(number), *score, style=_style(number))
+            table.add_row(trial_name(number), *score, style=_style(number))
         else:
             c = one.comparison
             interval = f"{100 * c.low:+.2f} to {100 * c.high:+.2f}"
-            table.add_row(_name(number), *score, f"{100 * c.difference:+.2f}", interval, f"{c.p_holm:.2g}")
+            table.add_row(trial_name(number), *score, f"{100 * c.difference:+.2f}", interval, f"{c.p_holm:.2g}")
     return Group(Text(f"confirmed on fresh splits: {summary.metric}, %"), table)
 
 
@@ -66,7 +66,7 @@ def _wide(rows: Sequence[TrialRow], places: Mapping[int, int]) -> Table:
     for path in paths:
         table.add_column(path, justify="right", no_wrap=True)
     for row in rows:
-        values = [_value(row.assignments[path]) if path in row.assignments else "" for path in paths]
+        values = [setting(row.assignments[path]) if path in row.assignments else "" for path in paths]
         table.add_row(*_score(row, places), *values, style=_style(row.number))
     return table
 
@@ -76,7 +76,7 @@ def _narrow(rows: Sequence[TrialRow], places: Mapping[int, int]) -> Table:
     table = _scores_table()
     table.add_column("configuration", overflow="fold")
     for row in rows:
-        text = " ".join(f"{names[path]}={_value(value)}" for path, value in row.assignments.items())
+        text = " ".join(f"{names[path]}={setting(value)}" for path, value in row.assignments.items())
         table.add_row(*_score(row, places), text, style=_style(row.number))
     return table
 
@@ -104,23 +104,8 @@ def _paths(rows: Sequence[TrialRow]) -> list[str]:
 
 
 def _score(row: TrialRow, places: Mapping[int, int]) -> tuple[str, ...]:
-    return str(places[row.number]), _name(row.number), _percent(row.mean), _percent(row.spread), str(row.n)
-
-
-def _name(number: int) -> str:
-    return "base" if number == 0 else str(number)
+    return str(places[row.number]), trial_name(row.number), percent(row.mean), percent(row.spread), str(row.n)
 
 
 def _style(number: int) -> str | None:
     return "cyan" if number == 0 else None
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.2f}"
-
-
-def _value(value: Scalar) -> str:
-    """As a sweep file writes it, with four digits."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from fer_sweep.reporting.document import Table
-from fer_sweep.spec.search import Scalar
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.facts import StudyFacts
-from fer_sweep.study.rows import TrialRow, ranked
+from fer_sweep.study.rows import TrialRow
 from fer_sweep.study.statistics import interval_over_repeats
 from fer_sweep.study.summary import Summary, describe
+from fer_sweep.study.wording import percent, setting, trial_name
 
 MOST_TRIALS = 20
 
 
 def ranking(summary: Summary, *, repeats: int) -> Table:
     """The best trials and the base, best first. repeats: of the search's splits."""
-    order = ranked(summary.rows, "maximize" if summary.goal == "maximize" else "minimize")
+    order = summary.ranked
     places = {row.number: place for place, row in enumerate(order, start=1)}
     shown = [row for row in order if places[row.number] <= MOST_TRIALS or row.is_base]
     paths = list(dict.fromkeys(path for row in shown for path in row.assignments))
@@ -30,7 +30,7 @@ def ranking(summary: Summary, *, repeats: int) -> Table:
             percent(row.spread),
             _interval(row, repeats),
             str(row.n),
-            *(value(row.assignments[path]) if path in row.assignments else "" for path in paths),
+            *(setting(row.assignments[path]) if path in row.assignments else "" for path in paths),
         )
         for row in shown
     ]
@@ -100,16 +100,6 @@ def _interval(row: TrialRow, repeats: int) -> str:
     return "–" if found is None else f"[{100 * found.low:.2f}, {100 * found.high:.2f}]"
 
 
-def trial_name(number: int) -> str:
-    """`base` for trial 0."""
-    return "base" if number == 0 else str(number)
-
-
-def percent(share: float | None) -> str:
-    """Two decimals; a dash for what is not known."""
-    return "–" if share is None else f"{100 * share:.2f}"
-
-
 def points(difference: float) -> str:
     """A difference of shares in points, with its sign."""
     return f"{100 * difference:+.2f}".replace("-", "−")
@@ -118,10 +108,3 @@ def points(difference: float) -> str:
 def p(probability: float) -> str:
     """As it is read: no more digits than mean something."""
     return "< 0.001" if probability < 0.001 else f"{probability:.2g}"
-
-
-def value(scalar: Scalar) -> str:
-    """As a sweep file writes it, with four digits."""
-    if isinstance(scalar, bool):
-        return str(scalar).lower()
-    return f"{scalar:.4g}" if isinstance(scalar, float) else str(scalar)

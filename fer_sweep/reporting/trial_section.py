@@ -1,20 +1,22 @@
 """A trial's part of a report: the files that it leaves in MLflow, put in an order in which they can be read."""
 
-import csv
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fer_sweep.reporting.document import Part, Picture, Prose, Section, Table
 from fer_sweep.reporting.film import film
-from fer_sweep.reporting.study_tables import percent
 from fer_sweep.spec.removal import BdrRemoval, RandomRemoval
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.home import StudyFiles
 from fer_sweep.study.measured import Measured
 from fer_sweep.study.rows import TrialRow
 from fer_sweep.study.summary import describe
+from fer_sweep.study.wording import with_spread
 from fer_sweep.tracking.removed_faces import load_faces
 from fer_sweep.tracking.trial_artifacts import write_trial_artifacts
+from fer_sweep.training.metrics import CLASS_METRICS, METRICS, Estimate, Scores
 
 _PICTURES = {
     "training_curves.png": "Losses, accuracies and samples in use over the epochs.",
@@ -44,15 +46,12 @@ def trial_section(chapter: Chapter, files: StudyFiles, folder: Path) -> Section:
     faces = load_faces(files.faces(trial.stage, trial.number))
     write_trial_artifacts(folder, TrialFinished(trial, chapter.row, measured.result), measured.facts.samples, faces)
     scores = measured.scores
-    found = [(name, scores.estimate(name)) for name in ("accuracy", "macro_f1", "uar")]
-    numbers = ", ".join(
-        f"{name} {percent(e.mean)}" + (f" ± {percent(e.spread)} %" if e.spread is not None else " %")
-        for name, e in found
-    )
+    found = [(name, scores.estimate(name)) for name in METRICS]
+    numbers = ", ".join(f"{name} {with_spread(e)} %" for name, e in found)
     parts: list[Part] = [
         Prose(describe(trial.assignments)),
         Prose(f"On the test folds: {numbers} (n = {found[0][1].n} networks; splits {measured.splits})."),
-        per_class(folder / "per_class.csv"),
+        per_class(scores, measured.facts.samples.class_names),
     ]
     for name, caption in _PICTURES.items():
         if (folder / name).exists():
@@ -65,18 +64,16 @@ def trial_section(chapter: Chapter, files: StudyFiles, folder: Path) -> Section:
     return Section(chapter.title, tuple(parts))
 
 
-def per_class(path: Path) -> Table:
-    """A per_class.csv as a table in per cent."""
-    with path.open(newline="", encoding="utf-8") as file:
-        header, *rows = csv.reader(file)
-    names = [name for name in header[1:-1] if not name.endswith("_spread")]
-    cells = []
-    for row in rows:
-        of = dict(zip(header, row, strict=True))
-        scores = (
-            percent(float(of[name])) + (f" ± {percent(float(s))}" if (s := of[f"{name}_spread"]) else "")
-            for name in names
-        )
-        cells.append((of["class"], *scores, of["support"].removesuffix(".0")))
+def per_class(scores: Scores, class_names: Sequence[str]) -> Table:
+    """Precision, recall, specificity and F1 of each class, and their means."""
+
+    def row(name: str, of: Callable[[str], Estimate], support: float) -> tuple[str, ...]:
+        return (name, *(with_spread(of(metric)) for metric in CLASS_METRICS), f"{support:g}")
+
+    rows = [
+        row(name, partial(scores.class_estimate, index=index), scores.support[index])
+        for index, name in enumerate(class_names)
+    ]
+    mean = row("(mean of the classes)", scores.class_mean, scores.support.sum())
     caption = "Per class in %, mean over networks ± standard deviation over repeats; support: test samples of a repeat."
-    return Table(("class", *names, "support"), tuple(cells), caption)
+    return Table(("class", *CLASS_METRICS, "support"), (*rows, mean), caption)

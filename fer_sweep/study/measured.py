@@ -15,7 +15,7 @@ from fer_sweep.study.home import Home, StudyFiles
 from fer_sweep.study.journal import load_result
 from fer_sweep.study.keys import config_key
 from fer_sweep.study.rows import TrialRow
-from fer_sweep.study.store import stored_study
+from fer_sweep.study.store import StoredStudy, stored_study
 from fer_sweep.training.metrics import Scores, scores_on_test
 from fer_sweep.training.records import TrialResult
 
@@ -79,16 +79,19 @@ def load_measured(reference: Reference, home: Home) -> Measured:
 
     Raises StudyError if there is no such study or trial, if it did not end as planned, or if its result is gone.
     """
+    study, files = stored_study(home, reference.study), home.study(reference.study)
+    return measured_in(study, load_facts(study.name, files), files, reference)
+
+
+def measured_in(study: StoredStudy, facts: StudyFacts, files: StudyFiles, reference: Reference) -> Measured:
+    """A trial with its result, of a study that has been read. Raises as load_measured does."""
     assert reference.number is not None
-    study = stored_study(home, reference.study)
-    files = home.study(study.name)
     row = next((row for row in study.rows if row.number == reference.number), None)
     if row is None:
         raise StudyError(
             f"study {study.name!r} has no trial {reference.number}. It has trials 0 to "
             f"{max((row.number for row in study.rows), default=0)}; see them with fer-sweep status {study.name}."
         )
-    facts = load_facts(study.name, files)
     confirms = reference.stage == "confirm"
     if confirms and facts.spec.confirm is None:
         raise StudyError(

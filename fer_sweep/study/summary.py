@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from fer_sweep.data import Samples, Split
 from fer_sweep.spec import SweepSpec
@@ -25,10 +26,14 @@ class Summary:
     labels: tuple[str, ...]
     reason: str
 
+    @cached_property
+    def ranked(self) -> list[TrialRow]:
+        """Complete trials, best first."""
+        return ranked(self.rows, "maximize" if self.goal == "maximize" else "minimize")
+
     @property
     def best(self) -> TrialRow | None:
-        order = ranked(self.rows, "maximize" if self.goal == "maximize" else "minimize")
-        return order[0] if order else None
+        return self.ranked[0] if self.ranked else None
 
     @property
     def base(self) -> TrialRow | None:

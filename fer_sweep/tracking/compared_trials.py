@@ -10,7 +10,7 @@ from fer_sweep.study.facts import StudyFacts
 from fer_sweep.study.home import StudyFiles
 from fer_sweep.study.journal import load_result
 from fer_sweep.study.keys import config_key
-from fer_sweep.study.rows import TrialRow, ranked
+from fer_sweep.study.rows import TrialRow
 from fer_sweep.study.summary import Summary
 from fer_sweep.tracking.figures import ComparedTrial
 from fer_sweep.tracking.scales import label_of
@@ -21,7 +21,7 @@ MOST, BEST = 9, 4
 def compared_trials(summary: Summary, study: StudyFacts, files: StudyFiles) -> list[ComparedTrial]:
     """Trials with losses over epochs, best first. One that repeats an earlier trial has no result of its own, and is
     not shown."""
-    order = ranked(summary.rows, "maximize" if summary.goal == "maximize" else "minimize")
+    order = summary.ranked
     places = {row.number: place for place, row in enumerate(order, start=1)}
     own = [row for row in order if files.result("search", row.number).exists()]
     trials = [_trial(row, places[row.number], study, files) for row in chosen(own)]

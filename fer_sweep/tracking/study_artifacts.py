@@ -9,7 +9,6 @@ from pathlib import Path
 from fer_sweep.spec import to_yaml
 from fer_sweep.study.facts import StudyFacts
 from fer_sweep.study.home import StudyFiles
-from fer_sweep.study.rows import ranked
 from fer_sweep.study.statistics import interval_over_repeats
 from fer_sweep.study.summary import Summary, answer
 from fer_sweep.tracking import figures
@@ -59,7 +58,7 @@ def _write(path: Path, text: str) -> None:
 def _write_ranking(path: Path, summary: Summary, *, repeats: int) -> None:
     """All trials, ranked; those without a rank last. With three repeats or more, each mean has its 95 % interval over
     them. MLflow shows a .csv as a table."""
-    order = ranked(summary.rows, "maximize" if summary.goal == "maximize" else "minimize")
+    order = summary.ranked
     places = {row.number: place for place, row in enumerate(order, start=1)}
     rest = [row for row in summary.rows if row.number not in places]
     paths = sorted({path for row in summary.rows for path in row.assignments})

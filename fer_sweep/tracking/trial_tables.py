@@ -15,7 +15,7 @@ from fer_sweep.training.removal_metrics import ClassRemovals
 def write_per_class(path: Path, scores: Scores, class_names: Sequence[str]) -> None:
     """A row per class and one for their mean: precision, recall, specificity and F1, each the mean over networks with
     its deviation over repeats, and the test samples of a repeat (all its folds)."""
-    support = scores.confusions.sum(axis=(0, 2)) / scores.repeats
+    support = scores.support
     header = ["class", *(name for metric in CLASS_METRICS for name in (metric, f"{metric}_spread")), "support"]
     rows: list[list[object]] = []
     for index, class_name in enumerate(class_names):

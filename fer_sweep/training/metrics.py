@@ -117,6 +117,12 @@ class Scores:
         return self.estimate("accuracy")
 
     @property
+    def support(self) -> FloatArray:
+        """(C,) samples of each class in a repeat: all its folds together."""
+        counted: FloatArray = self.confusions.sum(axis=(0, 2)) / self.repeats
+        return counted
+
+    @property
     def confusion(self) -> IntArray:
         """(C, C) sum over all networks."""
         total: IntArray = self.confusions.sum(axis=0)

@@ -1,8 +1,9 @@
 """What the paper claims, as statements that our numbers can contradict."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -17,16 +18,16 @@ from fer_sweep.tracking.figures.canvas import FloatArray
 
 CONVERGED = 0.5
 """Training loss at which a network counts as converged, when speeds are compared."""
-Verdict = Callable[[Comparison], str]
+Expected = Literal["more", "fewer", "same"]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement, the difference that decides it, and what that says. in_points: of accuracy, else of epochs."""
+    """A statement, the difference that decides it, and what it should be. in_points: of accuracy, else of epochs."""
 
     statement: str
     difference: Comparison
-    verdict: Verdict
+    expected: Expected
     in_points: bool = True
 
 
@@ -35,7 +36,7 @@ def claims_section(studies: Mapping[str, PaperStudy]) -> Section:
     claims = list(_claims(studies))
     corrected = holm([claim.difference for claim in claims])
     rows = tuple(
-        (claim.statement, *_numbers(claim, c), p(c.p_holm), claim.verdict(c))
+        (claim.statement, *_numbers(claim, c), p(c.p_holm), _verdict(claim, c))
         for claim, c in zip(claims, corrected, strict=True)
     )
     caption = (
@@ -56,25 +57,25 @@ def _claims(studies: Mapping[str, PaperStudy]) -> list[Claim]:
     random = normalized.trial({"removal.rule": "random"})
     raw_full, raw_bdr = raw.trial(FULLY), raw.trial(BDR)
     strict = raw.trial({"removal.rule": "bdr", "removal.alpha": 0.1})
-    wanted: list[tuple[str, Measured | None, Measured | None, Verdict]] = [
-        ("Adam reaches more accuracy than SGD.", sgd, adam, _more),
-        ("Normalization makes the network more accurate.", raw_full, full, _more),
-        ("BDR gains about a point over the fully trained network (normalized).", full, bdr, _more),
-        ("BDR gains about a point over the fully trained network (unnormalized).", raw_full, raw_bdr, _more),
-        ("... and over one that is stopped after 50 epochs (normalized).", short, bdr, _more),
-        ("... and over removing as many samples at random (normalized).", random, bdr, _more),
-        ("Alpha hardly matters: 1.0 against 0.1 (unnormalized).", strict, raw_bdr, _same),
+    wanted: list[tuple[str, Measured | None, Measured | None, Expected]] = [
+        ("Adam reaches more accuracy than SGD.", sgd, adam, "more"),
+        ("Normalization makes the network more accurate.", raw_full, full, "more"),
+        ("BDR gains about a point over the fully trained network (normalized).", full, bdr, "more"),
+        ("BDR gains about a point over the fully trained network (unnormalized).", raw_full, raw_bdr, "more"),
+        ("... and over one that is stopped after 50 epochs (normalized).", short, bdr, "more"),
+        ("... and over removing as many samples at random (normalized).", random, bdr, "more"),
+        ("Alpha hardly matters: 1.0 against 0.1 (unnormalized).", strict, raw_bdr, "same"),
     ]
     claims = [
-        Claim(statement, paired(a.scores, b.scores, "accuracy", a.split), verdict)
-        for statement, a, b, verdict in wanted
+        Claim(statement, paired(a.scores, b.scores, "accuracy", a.split), expected)
+        for statement, a, b, expected in wanted
         if a is not None and b is not None
     ]
     if raw_full is not None and full is not None:
         faster = _epochs_until(full) - _epochs_until(raw_full)
         difference = corrected_comparison(faster, test_to_train=full.split.test_to_train)
         statement = f"Normalization makes training converge faster: epochs until a training loss of {CONVERGED}."
-        claims.insert(1, Claim(statement, difference, _fewer, in_points=False))
+        claims.insert(1, Claim(statement, difference, "fewer", in_points=False))
     return claims
 
 
@@ -114,17 +115,11 @@ def _numbers(claim: Claim, c: Comparison) -> tuple[str, str]:
     return f"{c.difference:+.0f} epochs".replace("-", "−"), f"[{c.low:+.0f}, {c.high:+.0f}]".replace("-", "−")
 
 
-def _more(c: Comparison) -> str:
-    if c.low > 0 and c.p_holm < 0.05:
+def _verdict(claim: Claim, c: Comparison) -> str:
+    """What an interval says of a claim."""
+    if claim.expected == "same":
+        return "no difference seen" if c.low <= 0 <= c.high else "it matters"
+    above, below = (c.low > 0, c.high < 0) if claim.expected == "more" else (c.high < 0, c.low > 0)
+    if above and c.p_holm < 0.05:
         return "holds"
-    return "does not hold" if c.high < 0 else "cannot be told from noise"
-
-
-def _fewer(c: Comparison) -> str:
-    if c.high < 0 and c.p_holm < 0.05:
-        return "holds"
-    return "does not hold" if c.low > 0 else "cannot be told from noise"
-
-
-def _same(c: Comparison) -> str:
-    return "no difference seen" if c.low <= 0 <= c.high else "it matters"
+    return "does not hold" if below else "cannot be told from noise"

@@ -48,7 +48,7 @@ def figure_4(
         "Fig. 4a: training loss by learning rate, 10 hidden units", rates, ylabel="cross-entropy", limits=(None, 2.2)
     )
     by_rate: dict[str, list[tuple[float, float, float | None]]] = {}
-    for row, _ in hidden_units.trials():
+    for row in hidden_units.rows():
         assert row.mean is not None
         point = (float(row.assignments["model.hidden_units"]), row.mean, row.spread)
         by_rate.setdefault(f"lr = {row.assignments['train.learning_rate']:g}", []).append(point)

@@ -8,7 +8,7 @@ from fer_sweep.reporting.paper.claims import claims_section
 from fer_sweep.reporting.paper.network import figure_1, figure_4, figure_5, figure_6, figure_7
 from fer_sweep.reporting.paper.pictures import figure_8, figure_9
 from fer_sweep.reporting.paper.plan import JOBS, Inputs
-from fer_sweep.reporting.paper.studies import PaperStudy, paper_study
+from fer_sweep.reporting.paper.studies import PaperStudy
 from fer_sweep.reporting.paper.tables import NOT_COMPARABLE, network_rows, picture_rows, table_1, table_2
 from fer_sweep.study.home import Home
 from fer_sweep.study.journal import write_atomically
@@ -21,7 +21,7 @@ def write_paper_report(inputs: Inputs, home: Home, folder: Path) -> Path:
 
     Raises StudyError if one of the studies is not there.
     """
-    studies = {job.study: paper_study(job.study, home) for job in JOBS if job.half in inputs.halves}
+    studies = {job.study: PaperStudy(job.study, home) for job in JOBS if job.half in inputs.halves}
     sections = [_first(inputs)]
     comparable = inputs.images is not None and not inputs.quick
     rows = []

@@ -8,10 +8,10 @@ from fer_sweep.reporting.paper import reference
 from fer_sweep.reporting.paper.network import BDR, FULLY
 from fer_sweep.reporting.paper.reference import CLASSES, Reported
 from fer_sweep.reporting.paper.studies import PaperStudy
-from fer_sweep.reporting.study_tables import percent
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.measured import Measured
 from fer_sweep.study.statistics import next_repeat
+from fer_sweep.study.wording import percent, with_spread
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,7 @@ def _ours(measured: Measured | None) -> tuple[str, str]:
     if measured is None:
         return "–", "–"
     found = measured.scores.estimate("accuracy")
-    spread = "" if found.spread is None else f" ± {percent(found.spread)}"
-    return percent(found.mean) + spread, str(found.n)
+    return with_spread(found), str(found.n)
 
 
 def _agrees(row: Row) -> tuple[str, str]:

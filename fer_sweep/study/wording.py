@@ -1,0 +1,26 @@
+"""How numbers and settings of trials are written in tables, on the terminal and in reports."""
+
+from fer_sweep.spec.search import Scalar
+from fer_sweep.training.metrics import Estimate
+
+
+def trial_name(number: int) -> str:
+    """`base` for trial 0."""
+    return "base" if number == 0 else str(number)
+
+
+def percent(share: float | None) -> str:
+    """Two decimals; a dash for what is not known."""
+    return "–" if share is None else f"{100 * share:.2f}"
+
+
+def with_spread(estimate: Estimate) -> str:
+    """`17.51 ± 1.09`; without a spread, the mean alone."""
+    return percent(estimate.mean) + ("" if estimate.spread is None else f" ± {percent(estimate.spread)}")
+
+
+def setting(value: Scalar) -> str:
+    """As a sweep file writes it, with four digits."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
