@@ -18,13 +18,8 @@ elif [ $# -gt 0 ]; then
   exit 2
 fi
 
-passfile_of() { if [ "$1" = optuna ]; then echo "$OPTUNA_PGPASS"; else echo "$MLFLOW_PGPASS"; fi; }
-database() { # program, database, arguments
-  local program=$1 name=$2
-  shift 2
-  PGPASSFILE=$(passfile_of "$name") "$program" --no-password --host "$DATABASE_HOST" --port "$DATABASE_PORT" \
-    --username "$name" --dbname "$name" "$@"
-}
+# shellcheck source=deploy/databases.sh
+. "$(dirname "$0")/databases.sh"
 tables_of() { database psql "$1" --no-psqlrc -qtAc "select count(*) from pg_tables where schemaname = 'public'"; }
 pack() { # archive, folder, arguments; a file that grows meanwhile (tar's code 1) is newer than the databases
   local archive=$1 folder=$2

@@ -20,13 +20,8 @@ if [ -z "$archive" ] || [ ! -f "$file" ]; then
   exit 2
 fi
 
-passfile_of() { if [ "$1" = optuna ]; then echo "$OPTUNA_PGPASS"; else echo "$MLFLOW_PGPASS"; fi; }
-database() { # program, database, arguments
-  local program=$1 name=$2
-  shift 2
-  PGPASSFILE=$(passfile_of "$name") "$program" --no-password --host "$DATABASE_HOST" --port "$DATABASE_PORT" \
-    --username "$name" --dbname "$name" "$@"
-}
+# shellcheck source=deploy/databases.sh
+. "$(dirname "$0")/databases.sh"
 ask() { database psql "$1" --no-psqlrc -qtAc "$2"; }
 folder_of() { if [ "$1" = home ]; then echo "$SWEEP_HOME"; else echo "$MLFLOW_ARTIFACTS"; fi; }
 
