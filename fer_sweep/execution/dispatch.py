@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from types import TracebackType
+from typing import Generic, Protocol, Self, TypeVar
 
 from fer_sweep.data import Split
 from fer_sweep.errors import StudyError
@@ -191,3 +192,32 @@ class Dispatch(Generic[S]):
         self._busy.clear()
         self._waiting.clear()
         self._idle_since = None
+
+
+class Dispatching(Generic[S]):
+    """An executor that gives its trials to slots. As a context it leaves nothing behind."""
+
+    _dispatch: Dispatch[S]
+
+    @property
+    def slots(self) -> int:
+        """Number of workers, where there is room for all."""
+        return len(self._dispatch.slots)
+
+    def run(
+        self, requests: Sequence[TrialRequest], split: Split, *, folder: Path
+    ) -> Generator[Progress, str | None, None]:
+        """Run all requests, as many at a time as there are workers. Raises StudyError if there is none for long."""
+        return self._dispatch.run(requests, split, folder=folder)
+
+    def close(self) -> None:
+        """End all workers."""
+        self._dispatch.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -4,22 +4,18 @@ A worker that dies takes no trial with it: its trials run again, those on pictur
 """
 
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import wait
-from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
-from fer_sweep.data import Samples, Split
-from fer_sweep.execution.dispatch import Dispatch
-from fer_sweep.execution.executor import Progress
+from fer_sweep.data import Samples
+from fer_sweep.execution.dispatch import Dispatch, Dispatching
 from fer_sweep.execution.slot import Slot
 from fer_sweep.execution.worker import Place
-from fer_sweep.training.trial_run import TrialRequest
 
 
-class Pool:
-    """The executor of one machine. As a context it leaves no process behind.
+class Pool(Dispatching[Slot]):
+    """The executor of one machine.
 
     Raises StudyError if a worker cannot start.
     """
@@ -33,13 +29,8 @@ class Pool:
             for slot in self._dispatch.slots:
                 slot.greet()
         except BaseException:
-            self._dispatch.close()
+            self.close()
             raise
-
-    @property
-    def slots(self) -> int:
-        """Number of workers."""
-        return len(self._dispatch.slots)
 
     @property
     def device_type(self) -> Literal["cpu", "cuda"]:
@@ -51,20 +42,6 @@ class Pool:
         """Number of GPUs that they share."""
         places = [slot.place for slot in self._dispatch.slots if slot.place.device == "cuda"]
         return len({place.environment["CUDA_VISIBLE_DEVICES"] for place in places})
-
-    def run(
-        self, requests: Sequence[TrialRequest], split: Split, *, folder: Path
-    ) -> Generator[Progress, str | None, None]:
-        """Run all requests, as many at a time as there are workers."""
-        return self._dispatch.run(requests, split, folder=folder)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._dispatch.close()
 
 
 def _heard(slots: Sequence[Slot], seconds: float) -> list[Slot]:

@@ -5,30 +5,26 @@ A worker that dies, or whose node does, takes no trial with it; so it is in the 
 
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import ray
 
-from fer_sweep.data import Samples, Split
+from fer_sweep.data import Samples
 from fer_sweep.errors import StudyError
-from fer_sweep.execution.dispatch import Dispatch
-from fer_sweep.execution.executor import Progress
+from fer_sweep.execution.dispatch import Dispatch, Dispatching
 from fer_sweep.execution.ray_cluster import address_of, connected, device_of, nodes, room
 from fer_sweep.execution.ray_samples import SentSamples, held_bytes
 from fer_sweep.execution.ray_slot import Berth, RaySlot
 from fer_sweep.spec.search import Resources
-from fer_sweep.training.trial_run import TrialRequest
 
 START_SECONDS = 300.0
 """Time for the first worker; a cluster that grows on demand needs minutes."""
 
 
-class RayPool:
-    """The executor of a Ray cluster. As a context it leaves nothing behind on it.
+class RayPool(Dispatching[RaySlot]):
+    """The executor of a Ray cluster.
 
     Raises StudyError if the cluster cannot be reached, has no room, or no worker starts.
     """
@@ -52,13 +48,8 @@ class RayPool:
             self._rest.callback(self._dispatch.close)
             _await_first(slots)
         except BaseException:
-            self._rest.close()
+            self.close()
             raise
-
-    @property
-    def slots(self) -> int:
-        """Number of actors, where there is room for all."""
-        return len(self._dispatch.slots)
 
     @property
     def device_type(self) -> Literal["cpu", "cuda"]:
@@ -70,18 +61,8 @@ class RayPool:
         """Number of GPUs that they need together."""
         return math.ceil(self.slots * self._gpus)
 
-    def run(
-        self, requests: Sequence[TrialRequest], split: Split, *, folder: Path
-    ) -> Generator[Progress, str | None, None]:
-        """Run all requests, as many at a time as there are actors. Raises StudyError if there is none for long."""
-        return self._dispatch.run(requests, split, folder=folder)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End all workers, and let go of the cluster."""
         self._rest.close()
 
 
