@@ -16,6 +16,7 @@ import pytest
 from fer_sweep.data import Samples
 from fer_sweep.data.cache import Cache
 from fer_sweep.errors import StudyError
+from fer_sweep.execution.dispatch import Dispatch
 from fer_sweep.execution.executor import Progress, WorkerLost
 from fer_sweep.execution.inline import Inline
 from fer_sweep.execution.opening import open_executor, require_executor
@@ -32,12 +33,10 @@ from fer_sweep.execution.ray_pool import RayPool  # noqa: E402
 from fer_sweep.execution.ray_samples import SentSamples, on_this_node  # noqa: E402
 from fer_sweep.execution.ray_slot import Berth, RaySlot  # noqa: E402
 
-SECONDS = 6.0
-
 
 @pytest.fixture(scope="module")
 def ray_pool() -> Iterator[RayPool]:
-    resources = Resources(executor="ray", slots=2, device="cpu", ray_address="local", trial_timeout=SECONDS)
+    resources = Resources(executor="ray", slots=2, device="cpu", ray_address="local")
     with RayPool(SAMPLES, resources) as opened:
         yield opened
 
@@ -81,13 +80,6 @@ def test_trials_of_a_killed_worker_run_again_and_end_as_they_would_have(ray_pool
             assert other.test_probabilities == pytest.approx(network.test_probabilities, rel=1e-5)
 
 
-def test_a_stuck_trial_is_ended(ray_pool: RayPool, tmp_path: Path) -> None:
-    records = run(ray_pool, requests(1, LONG), tmp_path)
-
-    (failed,) = [record for record in records if isinstance(record, TrialFailure)]
-    assert (failed.kind, failed.message) == ("timeout", "resources.trial_timeout: it took more than 6 seconds")
-
-
 # -- what arrives on a node -------------------------------------------------------------------------------------------
 
 
@@ -95,6 +87,14 @@ def test_a_stuck_trial_is_ended(ray_pool: RayPool, tmp_path: Path) -> None:
 def berth(ray_pool: RayPool) -> Berth:
     """For slots beside those of the pool."""
     return Berth(SentSamples(SAMPLES), "cpu", 0.0, 0.0, coordinator=ray.get_runtime_context().get_node_id())
+
+
+def test_a_stuck_trial_is_ended(berth: Berth, tmp_path: Path) -> None:
+    with closing(Dispatch([RaySlot(berth)], RaySlot.heard, trial_timeout=2.0)) as dispatch:
+        records = list(dispatch.run(requests(1, LONG), SPLIT, folder=tmp_path))
+
+    (failed,) = [record for record in records if isinstance(record, TrialFailure)]
+    assert (failed.kind, failed.message) == ("timeout", "resources.trial_timeout: it took more than 2 seconds")
 
 
 def test_a_node_with_another_version_is_named(berth: Berth, monkeypatch: pytest.MonkeyPatch) -> None:
