@@ -47,7 +47,7 @@ def shortened(file: Path) -> list[str]:
         overrides.append("schedule.at=[10, 20]")
     if spec.confirm is not None:
         overrides += ["confirm.repeats=2", "confirm.top_k=1"]
-    if spec.removal.rule in ("bdr", "random"):
+    if spec.removal.rule == "bdr":
         overrides.append(f"removal.start={START}")
     for path, small in (("train.epochs", [EPOCHS, 20]), ("removal.start", [START, 20])):
         parameter = spec.parameters.get(path)

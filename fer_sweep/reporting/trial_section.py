@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fer_sweep.reporting.document import Part, Picture, Prose, Section, Table
 from fer_sweep.reporting.film import film
-from fer_sweep.spec.removal import BdrRemoval, RandomRemoval
+from fer_sweep.spec.removal import error_of
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.home import StudyFiles
 from fer_sweep.study.measured import Measured
@@ -58,7 +58,7 @@ def trial_section(chapter: Chapter, files: StudyFiles, folder: Path) -> Section:
             parts.append(Picture((folder / name).read_bytes(), caption))
         if name == "loss_histograms.png":
             removal = trial.config.removal
-            in_loss = not isinstance(removal, BdrRemoval | RandomRemoval) or removal.error == "cross_entropy"
+            in_loss = error_of(removal) == "cross_entropy"
             moving = film(measured.result.networks[0], in_loss=in_loss)
             parts += [] if moving is None else [moving]
     return Section(chapter.title, tuple(parts))

@@ -22,7 +22,7 @@ SIDE = 128
 
 @dataclass(frozen=True)
 class Removed:
-    """A removed sample: the first epoch and the error at which it went, and how many networks removed it."""
+    """A removed sample: the first epoch and the error at which it went for good, and how many networks removed it."""
 
     sample: int
     epoch: int
@@ -31,12 +31,16 @@ class Removed:
 
 
 def removed_samples(result: TrialResult) -> list[Removed]:
-    """All samples that some network removed, largest error at removal first."""
+    """All samples that some network did without at its end, largest error at removal first."""
     events: dict[int, list[tuple[int, float]]] = {}
     for network in result.networks:
-        for removal in network.removals:
-            for sample, error in zip(removal.removed, removal.errors, strict=True):
-                events.setdefault(sample, []).append((removal.epoch, error))
+        last = {
+            sample: (removal.epoch, error)
+            for removal in network.removals
+            for sample, error in zip(removal.removed, removal.errors, strict=True)
+        }
+        for sample in network.left_out.tolist():
+            events.setdefault(sample, []).append(last[sample])
     removed = [Removed(sample, *min(times), len(times)) for sample, times in events.items()]
     return sorted(removed, key=lambda one: (-one.error, one.sample))
 

@@ -10,7 +10,7 @@ from fer_sweep.data import Samples
 from fer_sweep.data.pictures import Pixels
 from fer_sweep.spec import to_yaml
 from fer_sweep.spec.models import SvmModel
-from fer_sweep.spec.removal import BdrRemoval, RandomRemoval
+from fer_sweep.spec.removal import error_of
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.tracking import figures
 from fer_sweep.tracking.trial_tables import write_per_class, write_removals, write_removed_by_class
@@ -43,8 +43,7 @@ def write_trial_artifacts(
     if not isinstance(event.trial.config.model, SvmModel):  # its votes are no probabilities
         picture = figures.reliability(calibration_on_test(event.result, samples.y), title=f"{title}, calibration")
         (folder / "reliability.png").write_bytes(picture)
-    removal = event.trial.config.removal
-    error = removal.error if isinstance(removal, BdrRemoval | RandomRemoval) else "cross_entropy"
+    error = error_of(event.trial.config.removal)
     if event.result.reports:
         _write_histograms(folder, event.result)
         _write_history(folder, event.result)

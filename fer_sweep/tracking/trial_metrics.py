@@ -66,7 +66,7 @@ def final_metrics(event: TrialFinished, samples: Samples, *, start_ms: int) -> l
     values["seconds"] = event.row.seconds
     values["train/accuracy"] = sum(n.train_accuracy for n in networks) / len(networks)
     values["train/epochs"] = sum(n.epochs for n in networks) / len(networks)
-    values["removal/removed"] = sum(len(r.removed) for n in networks for r in n.removals) / len(networks)
+    values["removal/removed"] = sum(len(n.left_out) for n in networks) / len(networks)
     epochs, index = bimodality_over_epochs(networks)
     if len(epochs):
         highest = int(index.mean(axis=0).argmax())

@@ -91,11 +91,12 @@ class Cohort:
         if not due:
             return
         cross_entropy, half_sse = self._population.errors()
+        probabilities = self._population.predict(TRAIN) if any(run.wants_probabilities for _, run in due) else None
         for p, run in due:
             n = len(run.active)
-            removed = run.attend(epoch, cross_entropy[p, :n], half_sse[p, :n])
-            if len(removed):
-                self._population.deactivate(p, removed)
+            seen = None if probabilities is None else probabilities[p]
+            if run.attend(epoch, cross_entropy[p, :n], half_sse[p, :n], seen):
+                self._population.weigh(p, run.weights_of_samples)
         self._release()
 
     def _release(self) -> None:

@@ -10,6 +10,7 @@ import torch
 from fer_sweep.models.linear import LinearWeights, initial_linear_weights
 from fer_sweep.models.mlp import MlpWeights, initial_weights
 from fer_sweep.spec.models import CnnModel, MlpModel, ResnetModel
+from fer_sweep.spec.removal import AbsoluteRemoval
 from fer_sweep.training.fused import FusedPopulation, is_fusible
 from fer_sweep.training.member import Floats, Member, Weights
 from fer_sweep.training.network_run import Network
@@ -28,7 +29,7 @@ class Engine(Protocol):
     def errors(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
     def recent(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]: ...
     def predict(self, part: int) -> list[Floats]: ...
-    def deactivate(self, network: int, positions: npt.NDArray[np.int64]) -> None: ...
+    def weigh(self, network: int, weights: Floats) -> None: ...
     def history(self) -> Floats: ...
     def keep(self, networks: Sequence[int]) -> None: ...
     def weights(self, network: int) -> Weights: ...
@@ -59,7 +60,9 @@ def kind_of(network: Network, device: torch.device) -> tuple[str, ...]:
 
 def is_fused(network: Network, device: torch.device) -> bool:
     """Whether the compiled engine trains it."""
-    return device.type == "cpu" and isinstance(network.config.model, MlpModel) and is_fusible(network.config.train)
+    config = network.config
+    alike = is_fusible(config.train) and not isinstance(config.removal, AbsoluteRemoval)
+    return device.type == "cpu" and isinstance(config.model, MlpModel) and alike
 
 
 def width_of(network: Network) -> int:

@@ -20,7 +20,7 @@ from fer_sweep.models.mlp import MlpWeights, initial_weights
 from fer_sweep.spec.train import TrainConfig
 from fer_sweep.training import fused_kernel as kernel
 from fer_sweep.training.compilation import ensure_compiled
-from fer_sweep.training.fused_kernel import Floats, Integers
+from fer_sweep.training.fused_kernel import Floats
 from fer_sweep.training.member import Member, Weights
 from fer_sweep.training.schedules import rates_until
 
@@ -69,9 +69,10 @@ class FusedPopulation:
         """Class probabilities (n, C) of every network on its evaluation set number `part`; -1 is the training set."""
         return self._each(lambda network: network.probabilities(part))
 
-    def deactivate(self, network: int, positions: Integers) -> None:
-        """Take training samples away from one network for the rest of its training."""
-        self._networks[network].deactivate(positions)
+    def weigh(self, network: int, weights: Floats) -> None:
+        """(n,) whether one network trains on each training sample from now on: 1, or 0."""
+        assert np.isin(weights, (0.0, 1.0)).all()
+        self._networks[network].use(weights > 0.0)
 
     def history(self) -> Floats:
         """(2, P, epoch) mean and variance of the active samples' cross-entropy at epochs 0..epoch-1."""
@@ -145,7 +146,6 @@ class _Network:
         self._weights = _flatten(member.weights, self._shape)
         self._moment, self._square = np.zeros_like(self._weights), np.zeros_like(self._weights)
         self._x, self.y = member.x, np.ascontiguousarray(member.y, np.int64)
-        self._active = np.ones(len(self.y), np.bool_)
         self._parts = [_Tiles.of(x, self._shape[0]) for x in (*member.evaluate, member.x)]
         self._active_x, self._active_y = self._parts[-1], self.y
         self.history = np.full((2, epochs + 1), np.nan, np.float32)
@@ -178,11 +178,10 @@ class _Network:
         cross_entropy = -logarithms[np.arange(len(self.y)), self.y]
         return np.stack([cross_entropy, logarithms.argmax(axis=1) == self.y]).astype(np.float64)
 
-    def deactivate(self, positions: Integers) -> None:
-        """Train without these samples from now on."""
-        self._active[positions] = False
-        self._active_x = _Tiles.of(self._x[self._active], self._shape[0])
-        self._active_y = self.y[self._active]
+    def use(self, active: npt.NDArray[np.bool_]) -> None:
+        """Train on these samples from now on."""
+        self._active_x = _Tiles.of(self._x[active], self._shape[0])
+        self._active_y = self.y[active]
 
     def weights(self) -> Weights:
         """The fields of MlpWeights, without padding."""

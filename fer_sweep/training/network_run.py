@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from fer_sweep.spec.removal import BdrRemoval, OracleRemoval, RandomRemoval
+from fer_sweep.spec.removal import AumRemoval, BdrSettings, OracleRemoval, error_of, is_random_control
 from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.training.fold_data import FoldData
 from fer_sweep.training.member import Weights
@@ -21,25 +21,20 @@ from fer_sweep.training.records import (
     Removal,
     removal_from,
 )
-from fer_sweep.training.removal import (
-    NOTHING,
-    Phase,
-    RemovalState,
-    check_bdr,
-    check_oracle,
-    choose_randomly,
-    next_check,
-)
+from fer_sweep.training.removal import Decision, Phase, RemovalState, Seen, check, imitate, next_check
 from fer_sweep.training.seeds import derive_seed
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
+RECORDS = 200
+"""Rounds that are recorded, at most about, of a rule that chooses anew again and again."""
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network to train: one (repeat, fold) of a trial. `shadow` networks only lead a random-removal control;
+    """A network to train: one (repeat, fold) of a trial. `shadow` networks only lead a control that removes at random;
     `keep_weights`: it hands out its weights when it ends."""
 
     trial: int
@@ -75,7 +70,7 @@ class Ending:
 
 
 class NetworkRun:
-    """Bookkeeping of one network. `leader` is the shadow whose removals a random-removal control imitates."""
+    """Bookkeeping of one network. `leader` is the shadow whose removals a random control imitates."""
 
     def __init__(self, network: Network, leader: "NetworkRun | None" = None) -> None:
         self.network = network
@@ -87,7 +82,10 @@ class NetworkRun:
         self.active = np.ones(len(network.data.train.y), dtype=np.bool_)
         self._leader = leader
         self._state = RemovalState()
+        self._importance = np.ones(len(self.active), dtype=np.float32)
         self._removals: list[Removal] = []
+        self._recorded = self.active  # those in use according to the removals
+        self._counts = {0: len(self.active)}  # samples in use from an epoch on
         self._histograms: dict[int, npt.NDArray[np.int32]] = {}
         self._random = np.random.default_rng(derive_seed(network.seed, "random removal"))
         self.next_stop = self._next_stop(-1)
@@ -97,19 +95,38 @@ class NetworkRun:
         """The epoch at which this network ends if nothing ends it earlier."""
         return self.network.config.train.last_epoch
 
-    def attend(self, epoch: int, cross_entropy: FloatArray, half_sse: FloatArray) -> IntArray:
-        """A stop on the way: let the removal rule look at the (n,) errors. Returns the positions it removed."""
+    @property
+    def wants_probabilities(self) -> bool:
+        """Whether its removal rule looks at more than errors."""
+        return isinstance(self.network.config.removal, AumRemoval)
+
+    @property
+    def weights_of_samples(self) -> npt.NDArray[np.float32]:
+        """(n,) what each training sample weighs; 0: it is not in use."""
+        return np.where(self.active, self._importance, np.float32(0.0))
+
+    def attend(
+        self,
+        epoch: int,
+        cross_entropy: FloatArray,
+        half_sse: FloatArray,
+        probabilities: npt.NDArray[np.float32] | None = None,
+    ) -> bool:
+        """A stop on the way: let the removal rule look at the (n,) errors, and (n, C) probabilities if it wants them.
+        Returns whether what the samples weigh has changed."""
         if epoch >= self.last_epoch or not np.isfinite(cross_entropy).all():
             self.ended = "epochs"  # the report of a loss that is no number ends the trial
-            return NOTHING
-        removal = self.network.config.removal
-        errors = half_sse if getattr(removal, "error", None) == "half_sse" else cross_entropy
-        removed, threshold = self._decide(epoch, errors)
-        if len(removed):
-            self._remember_histogram(epoch, cross_entropy)  # with the samples that go now, so that a picture shows them
-            self._remove(epoch, removed, threshold, errors)
+            return False
+        data = self.network.data
+        errors = half_sse if error_of(self.network.config.removal) == "half_sse" else cross_entropy
+        decision = self._decide(Seen(epoch, errors, self.active, data.train.y, probabilities, data.planted))
+        moved = bool(len(decision.removed) or len(decision.readmitted))
+        if moved:
+            self._move(epoch, decision, errors, cross_entropy)
+        if decision.weights is not None:
+            self._importance = decision.weights.astype(np.float32)
         self.next_stop = self._next_stop(epoch)
-        return removed
+        return moved or decision.weights is not None
 
     def observe(
         self,
@@ -140,9 +157,11 @@ class NetworkRun:
         last = np.array([current.mean(), current.var()], dtype=np.float32)[:, None]
         loss, variance = np.concatenate([ending.series, last], axis=1)
         active = np.full(epoch + 1, len(self.active), dtype=np.int32)
-        for removal in self._removals:
-            active[removal.epoch :] = removal.active_after
+        for since, count in self._counts.items():
+            active[since:] = count
         self._remember_histogram(epoch, ending.errors)
+        if (self._recorded != self.active).any():
+            self._record(epoch, float("nan"), ending.errors)
         self.result = NetworkResult(
             repeat=data.repeat,
             fold=data.fold,
@@ -168,6 +187,9 @@ class NetworkRun:
         assert self.ended is None
         return {
             "active": torch.from_numpy(self.active.copy()),
+            "importance": torch.from_numpy(self._importance.copy()),
+            "recorded": torch.from_numpy(self._recorded.copy()),
+            "counts": dict(self._counts),
             "next_stop": self.next_stop,
             "histogram_epochs": list(self._histograms),
             "histograms": [torch.from_numpy(counts) for counts in self._histograms.values()],
@@ -182,59 +204,63 @@ class NetworkRun:
         """Go on from what `state` returned."""
         kept = json.loads(state["bookkeeping"])
         self.active = state["active"].numpy()
+        self._importance, self._recorded = state["importance"].numpy(), state["recorded"].numpy()
+        self._counts = dict(state["counts"])
         self.next_stop = state["next_stop"]
         counts = (tensor.numpy() for tensor in state["histograms"])
         self._histograms = dict(zip(state["histogram_epochs"], counts, strict=True))
-        self._state = RemovalState(**{**kept["state"], "phase": Phase(kept["state"]["phase"])})
+        memory = {"phase": Phase(kept["state"]["phase"]), "memory": tuple(kept["state"]["memory"])}
+        self._state = RemovalState(**{**kept["state"], **memory})
         self._removals = [removal_from(entry) for entry in kept["removals"]]
         self._random.bit_generator.state = kept["random"]
 
     def _next_stop(self, epoch: int) -> int:
-        removal = self.network.config.removal
-        check: int | None = None
-        if isinstance(removal, OracleRemoval):
-            check = removal.start if epoch < removal.start else None
-        elif isinstance(removal, RandomRemoval):
-            assert self._leader is not None
-            check = self._leader.next_stop if self._leader.ended is None else None
-        elif isinstance(removal, BdrRemoval):
-            check = next_check(removal, self._state, epoch)
-        return self.last_epoch if check is None else min(check, self.last_epoch)
+        if self._leader is not None:
+            stop = self._leader.next_stop if self._leader.ended is None else None
+        else:
+            stop = next_check(self.network.config.removal, self._state, epoch)
+        return self.last_epoch if stop is None else min(stop, self.last_epoch)
 
-    def _decide(self, epoch: int, errors: FloatArray) -> tuple[IntArray, float]:
-        removal, data = self.network.config.removal, self.network.data
-        if isinstance(removal, OracleRemoval):
-            assert data.planted is not None
-            return check_oracle(removal, epoch=epoch, active=self.active, planted=data.planted), float("nan")
-        if isinstance(removal, RandomRemoval):
-            assert self._leader is not None
+    def _decide(self, seen: Seen) -> Decision:
+        if self._leader is not None:
             self.ended = self._leader.ended
-            count = sum(len(r.removed) for r in self._leader._removals if r.epoch == epoch)
-            return choose_randomly(count, self.active, rng=self._random) if count else NOTHING, float("nan")
-        if isinstance(removal, BdrRemoval):
-            decision = check_bdr(
-                removal, self._state, epoch=epoch, errors=errors, active=self.active, labels=data.train.y
-            )
-            self._state = decision.state
-            if decision.halt:
-                self.ended = "removal"
-            return decision.removed, decision.threshold
-        return NOTHING, float("nan")
+            return imitate(int(self._leader.active.sum()), self.active, rng=self._random)
+        decision = check(self.network.config.removal, self._state, seen)
+        self._state = decision.state
+        if decision.halt:
+            self.ended = "removal"
+        return decision
 
-    def _remove(self, epoch: int, removed: IntArray, threshold: float, errors: FloatArray) -> None:
-        before = float(errors[self.active].var())
-        self.active[removed] = False
+    def _move(self, epoch: int, decision: Decision, errors: FloatArray, cross_entropy: FloatArray) -> None:
+        """Take samples out of use and back into it. A rule that chooses anew again and again is recorded about as often
+        as the network is observed; every round of the others is."""
+        removal = self.network.config.removal
+        for_good = isinstance(removal, BdrSettings | AumRemoval | OracleRemoval)
+        often = not for_good and self._removals and epoch - self._removals[-1].epoch < self.last_epoch / RECORDS
+        if not often:
+            self._remember_histogram(epoch, cross_entropy)  # with the samples that go now, so that a picture shows them
+        self.active = self.active.copy()
+        self.active[decision.removed], self.active[decision.readmitted] = False, True
+        self._counts[epoch] = int(self.active.sum())
+        if not often:
+            self._record(epoch, decision.threshold, errors)
+
+    def _record(self, epoch: int, threshold: float, errors: FloatArray) -> None:
+        index = self.network.data.train.index
+        removed = np.flatnonzero(self._recorded & ~self.active)
         self._removals.append(
             Removal(
                 epoch=epoch,
                 threshold=threshold,
-                removed=tuple(self.network.data.train.index[removed].tolist()),
+                removed=tuple(index[removed].tolist()),
                 errors=tuple(errors[removed].tolist()),
-                variance_before=before,
+                variance_before=float(errors[self._recorded].var()),
                 variance_after=float(errors[self.active].var()),
                 active_after=int(self.active.sum()),
+                readmitted=tuple(index[self.active & ~self._recorded].tolist()),
             )
         )
+        self._recorded = self.active
 
     def _active_errors(self, cross_entropy: FloatArray) -> FloatArray:
         """Errors of the active samples; all NaN once one of them is no number."""
@@ -249,10 +275,9 @@ class NetworkRun:
 
 
 def with_shadow(network: Network) -> tuple[Network, Network | None]:
-    """The network, and for a random-removal control the shadow that runs BDR with the same weights and split."""
+    """The network, and for a random control the shadow that follows the rule with the same weights and split."""
     removal = network.config.removal
-    if not isinstance(removal, RandomRemoval):
+    if not is_random_control(removal):
         return network, None
-    bdr = BdrRemoval.model_validate({**removal.model_dump(), "rule": "bdr"})
-    config = network.config.model_copy(update={"removal": bdr})
+    config = network.config.model_copy(update={"removal": removal.model_copy(update={"at_random": False})})
     return network, replace(network, config=config, shadow=True, keep_weights=False)

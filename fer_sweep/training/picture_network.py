@@ -56,10 +56,16 @@ class PictureNetwork:
         self._parts = [torch.from_numpy(rows).to(device) for rows in member.parts]
         self._y = torch.from_numpy(member.y.copy()).to(device)
         self._importance = torch.from_numpy(importance(member.train, member.y, classes)).to(device)
+        self._weights = torch.ones(len(member.y), device=device)
         self.active = np.ones(len(member.y), dtype=np.bool_)
         # of the active samples, when last trained on: losses, and whether the predictions were right
         self.losses = torch.zeros(len(member.y), device=device)
         self.right = torch.zeros(len(member.y), dtype=torch.bool, device=device)
+
+    def weigh(self, weights: npt.NDArray[np.float32]) -> None:
+        """(n,) what each training sample weighs from now on; 0: it is not trained on."""
+        self.active = weights > 0.0
+        self._weights = torch.from_numpy(weights).to(self.device)
 
     def train_one_epoch(self, epoch: int) -> None:
         """One pass over the active training samples in random mini-batches."""
@@ -84,7 +90,7 @@ class PictureNetwork:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._bfloat16):
             logits = self.module(x)
         log_probabilities = logits.float().log_softmax(-1)
-        pull = self._importance[batch]
+        pull = self._importance[batch] * self._weights[batch]
         loss = -((goals * log_probabilities).sum(-1) * pull).sum() / pull.sum()
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -124,7 +130,7 @@ class PictureNetwork:
         return {
             "module": self.module.state_dict(),
             "optimizer": self._optimizer.state_dict(),
-            "active": torch.from_numpy(self.active.copy()),
+            "weights": self._weights,
             "losses": self.losses,
             "right": self.right,
         }
@@ -133,7 +139,7 @@ class PictureNetwork:
         """Go on from what `state` returned."""
         self.module.load_state_dict(state["module"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self.active = state["active"].numpy()
+        self.weigh(state["weights"].cpu().numpy())
         self.losses = state["losses"].to(self.device)
         self.right = state["right"].to(self.device)
 

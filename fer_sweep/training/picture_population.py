@@ -95,9 +95,9 @@ class PicturePopulation:
         """What a network looks at. test_classes: (n,) of its test pictures."""
         return explain(self._networks[network], test_classes, self.predict(TEST)[network])
 
-    def deactivate(self, network: int, positions: Integers) -> None:
-        """Take training samples away from one network for the rest of its training."""
-        self._networks[network].active[positions] = False
+    def weigh(self, network: int, weights: Floats) -> None:
+        """(n,) what each training sample of one network weighs from now on; 0: it is not trained on."""
+        self._networks[network].weigh(weights)
 
     def history(self) -> Floats:
         """(2, P, epoch) mean and variance of the active samples' losses at epochs 0..epoch-1, as `recent` has them:

@@ -41,6 +41,7 @@ class Population:
         self._mirrored = self._features(mirrored) if mirrored else None
         self._evaluation = [self._features(list(sets)) for sets in zip(*(m.evaluate for m in members), strict=True)]
         self._targets, self._goals, self._active, self._importance = self._make_targets(members, classes)
+        self._weights = self._active.clone()
         weights = torch.stack([self._layers.flatten(m.weights) for m in members]).to(device)
         self._optimizer = FlatOptimizer(first.optimizer, weights, [m.train for m in members], self._layers.constant())
         rates = np.stack([rates_until(max(epochs, 1), m.train, m.schedule) for m in members])
@@ -91,9 +92,10 @@ class Population:
         sizes = self._sizes if part < 0 else [sizes[part] for sizes in self._evaluation_sizes]
         return [probabilities[p, :n] for p, n in enumerate(sizes)]
 
-    def deactivate(self, network: int, positions: npt.NDArray[np.int64]) -> None:
-        """Take training samples away from one network for the rest of its training."""
-        self._active[network, torch.from_numpy(positions).to(self.device)] = 0.0
+    def weigh(self, network: int, weights: Floats) -> None:
+        """(n,) what each training sample of one network weighs from now on; 0: it is not trained on."""
+        self._weights[network, : len(weights)] = torch.from_numpy(weights).to(self.device)
+        self._active[network] = (self._weights[network] > 0.0).float()
         self._weigh_samples()
 
     def history(self) -> Floats:
@@ -109,7 +111,7 @@ class Population:
     def keep(self, networks: Sequence[int]) -> None:
         """Drop all networks but these; the rest go on as if they had been alone."""
         index = torch.tensor(networks, device=self.device)
-        for name in ("_x", "_targets", "_goals", "_active", "_importance", "_rates", "_schedule"):
+        for name in ("_x", "_targets", "_goals", "_active", "_weights", "_importance", "_rates", "_schedule"):
             setattr(self, name, getattr(self, name).index_select(0, index))
         if self._mirrored is not None:
             self._mirrored = self._mirrored.index_select(0, index)
@@ -157,9 +159,9 @@ class Population:
         self._graph = self._captured_epoch() if self.device.type == "cuda" and whole else None
 
     def _weigh_samples(self) -> None:
-        """Each active sample counts 1 / (number of active samples) in the recorded loss, and pulls at the weights by
-        its share of the active samples' importance. Written in place: a captured CUDA graph reads these tensors."""
-        pulls = self._active * self._importance
+        """Each active sample counts 1 / (number of active samples) in the recorded loss, and pulls at the network by
+        its share of the sum of weight times importance. Written in place: a captured CUDA graph reads these tensors."""
+        pulls = self._weights * self._importance
         shares, pulls = self._active / self._active.sum(1, keepdim=True), pulls / pulls.sum(1, keepdim=True)
         if self._shares.shape != shares.shape:
             self._shares, self._pulls = shares, pulls
@@ -201,7 +203,7 @@ class Population:
             if mirror is not None and self._mirrored is not None:
                 x = torch.where(mirror.gather(1, rows).unsqueeze(2), _picked(self._mirrored, rows), x)
             goals = _picked(self._goals, rows)
-            inside = (self._active * self._importance).gather(1, rows)
+            inside = (self._weights * self._importance).gather(1, rows)
             inside[:, max(0, order.shape[1] - begin) :] = 0.0
             total = inside.sum(1, keepdim=True)
             log_probabilities = torch.log_softmax(self._layers.forward(x, work), -1)

@@ -46,11 +46,11 @@ class EpochReport:
 
 @dataclass(frozen=True)
 class Removal:
-    """One round of outlier removal on one network: who went, when, and why."""
+    """One round of outlier removal on one network: who went or came back since the round before, when, and why."""
 
     epoch: int
     threshold: float
-    """Error at or above which samples went; NaN for rules without a threshold (random, oracle)."""
+    """Error at or above which samples went; NaN for rules without a threshold (at random, oracle)."""
     removed: tuple[int, ...]
     """Sample indices (rows of Samples)."""
     errors: tuple[float, ...]
@@ -58,11 +58,19 @@ class Removal:
     variance_before: float
     variance_after: float
     active_after: int
+    readmitted: tuple[int, ...] = ()
+    """Sample indices that are in use again."""
+
+    @property
+    def net(self) -> int:
+        """By how many samples fewer are in use."""
+        return len(self.removed) - len(self.readmitted)
 
 
 def removal_from(entry: Mapping[str, Any]) -> Removal:
     """The removal that became this mapping in JSON."""
-    return Removal(**{**entry, "removed": tuple(entry["removed"]), "errors": tuple(entry["errors"])})
+    lists = {key: tuple(entry[key]) for key in ("removed", "errors", "readmitted") if key in entry}
+    return Removal(**{**entry, **lists})
 
 
 def report_from(entry: Mapping[str, Any]) -> EpochReport:
@@ -107,6 +115,14 @@ class NetworkResult:
     histograms: npt.NDArray[np.int32]
     removals: tuple[Removal, ...]
     train_size: int
+
+    @property
+    def left_out(self) -> npt.NDArray[np.int64]:
+        """Sample indices of the training part that are not in use at the end."""
+        gone: set[int] = set()
+        for removal in self.removals:
+            gone = (gone | set(removal.removed)) - set(removal.readmitted)
+        return np.array(sorted(gone), dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,9 +33,9 @@ def removal_quality(result: TrialResult, planted: npt.NDArray[np.bool_]) -> Remo
     """Score the removals of a trial against the planted wrong labels. planted: (N,) of all samples."""
     removed = hits = total = 0
     for network in result.networks:
-        gone = [index for removal in network.removals for index in removal.removed]
+        gone = network.left_out
         removed += len(gone)
-        hits += int(planted[gone].sum()) if gone else 0
+        hits += int(planted[gone].sum())
         outside = np.concatenate([network.test, network.validation])
         total += int(planted.sum() - planted[outside].sum())
     return RemovalQuality(removed=removed, planted=total, hits=hits)
@@ -76,14 +76,13 @@ class ClassRemovals:
 
 
 def removals_by_class(result: TrialResult, y: IntArray, classes: int) -> ClassRemovals:
-    """Count a trial's removals by class. y: (N,) labels of all samples; what a network neither tests nor validates on,
-    it trains on."""
+    """Count by class what a trial leaves out at its end. y: (N,) labels of all samples; what a network neither tests
+    nor validates on, it trains on."""
     everything = np.bincount(y, minlength=classes)
     trained, removed = [], []
     for network in result.networks:
         outside = np.concatenate([network.test, network.validation])
-        gone = np.array([index for removal in network.removals for index in removal.removed], dtype=np.int64)
         trained.append(everything - np.bincount(y[outside], minlength=classes))
-        removed.append(np.bincount(y[gone], minlength=classes))
+        removed.append(np.bincount(y[network.left_out], minlength=classes))
     shape = (1 + max(network.repeat for network in result.networks), -1, classes)
     return ClassRemovals(np.reshape(trained, shape), np.reshape(removed, shape))

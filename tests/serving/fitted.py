@@ -20,7 +20,7 @@ BDR = {"rule": "bdr", "start": 10, "interval": 10, "min_per_class": 1, "stop_var
 
 KINDS: dict[str, dict[str, Any]] = {
     "mlp, fused": {"train": {"epochs": 60}, "removal": BDR},
-    "mlp, batched": {"train": {"epochs": 30, "batch_size": 16}, "removal": {**BDR, "rule": "random"}},
+    "mlp, batched": {"train": {"epochs": 30, "batch_size": 16}, "removal": {**BDR, "at_random": True}},
     "mlp, as they are": {"train": {"epochs": 30, "normalize": False, "label_smoothing": 0.1}},
     "svm": {"model": {"kind": "svm"}},
     "mlp on descriptors": {"data": FACES, "features": {"size": 32}, "train": {"epochs": 40}},

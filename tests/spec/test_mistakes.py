@@ -56,7 +56,7 @@ BASE_MISTAKES = [
     ("model: mlp", 3, "model: 'mlp' is not allowed. Allowed: a mapping with kind and its keys"),
     ("removal:\n  rule: bdr\n  alpha: 11", 5, "removal.alpha: 11 is out of range. Allowed: a number >= 0 and <= 10."),
     ("removal: {rule: bdr, start: past}", 3, "removal.start: 'past' is not allowed. Did you mean past_peak?"),
-    ("removal: {rule: none, alpha: 1.0}", 3, "unknown key (it belongs to removal.rule: bdr or random)"),
+    ("removal: {rule: none, alpha: 1.0}", 3, "unknown key (it belongs to removal.rule: bdr or guarded)"),
     (
         "removal:\n  rule: bdr\n  start: 5000",
         5,

@@ -35,7 +35,7 @@ def test_null_is_an_empty_value() -> None:
 
 def test_changing_the_variant_drops_foreign_fields_and_keeps_shared_ones() -> None:
     assert load_text(BDR, ["removal.rule=none"]).removal == NoRemoval(rule="none")
-    assert load_text(BDR, ["removal.rule=random"]).removal.model_dump()["alpha"] == 0.5
+    assert load_text(BDR, ["removal.rule=guarded"]).removal.model_dump()["alpha"] == 0.5
 
 
 def test_fields_of_a_new_variant_may_be_set_in_any_order() -> None:
@@ -76,7 +76,7 @@ def test_all_parameters_can_be_taken_away() -> None:
         ("train.epohcs=5", "train.epohcs: unknown key. Did you mean epochs? Allowed here: optimizer, "),
         ("trian.epochs=5", "trian: unknown key. Did you mean train?"),
         ("model.kind=mpl", "model.kind: 'mpl' is not allowed. Did you mean mlp? Allowed: mlp, svm, cnn or resnet."),
-        ("removal.alpha=1.0", "removal.alpha: unknown key (it belongs to removal.rule: bdr or random)."),
+        ("removal.alpha=1.0", "removal.alpha: unknown key (it belongs to removal.rule: bdr or guarded)."),
         ("parameters.train.epohcs={values: [1]}", "parameters.train.epohcs: there is no such field to search."),
         ("parameters.train.epochs=5", "parameters.train.epochs: 5 is not a mapping. Give values: [...]"),
         ("parameters.train.epochs.max=x", "parameters.train.epochs.max: 'x' is not a number."),

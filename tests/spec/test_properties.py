@@ -119,7 +119,7 @@ def test_a_grid_with_a_condition_has_exactly_the_active_parameters(
 
 @QUICK
 @given(
-    rule=st.sampled_from(["none", "bdr", "random"]),
+    rule=st.sampled_from(["none", "bdr", "guarded"]),
     alpha=st.floats(0.0, 10.0),
     start=st.integers(0, 99) | st.just("past_peak"),
     epochs=st.integers(100, 5000) | st.integers(100, 5000).map(float),

@@ -58,12 +58,12 @@ def test_a_budget_of_hours_ends_a_search_too() -> None:
     assert load_text(text).run_cap is None
 
 
-@pytest.mark.parametrize("written", ["bdr", "[bdr]", "[bdr, random]"])
+@pytest.mark.parametrize("written", ["bdr", "[bdr]", "[bdr, guarded]"])
 def test_a_condition_may_be_a_value_or_a_list(written: str) -> None:
     text = f"""run_cap: 5
 parameters:
   removal.alpha: {{values: [0.5], when: {{removal.rule: {written}}}}}
-  removal.rule: {{values: [none, bdr, random]}}
+  removal.rule: {{values: [none, bdr, guarded]}}
 """
     expected = tuple(written.strip("[]").split(", "))
     assert load_text(text).parameters["removal.alpha"].when == {"removal.rule": expected}
@@ -132,7 +132,7 @@ def test_a_grid_of_nothing_is_the_base_alone() -> None:
 def test_a_continuous_parameter_makes_the_space_infinite() -> None:
     uniform = Parameter(distribution="uniform", min=0.0, max=1.0)
     assert grid_size({"train.epochs": EPOCHS, "train.momentum": uniform}) is None
-    only_bdr = Parameter(distribution="uniform", min=0.0, max=1.0, when={"removal.rule": ("random",)})
+    only_bdr = Parameter(distribution="uniform", min=0.0, max=1.0, when={"removal.rule": ("guarded",)})
     assert grid_size({"removal.rule": RULES, "removal.alpha": only_bdr}) == 2
 
 

@@ -11,7 +11,7 @@ from fer_sweep.spec.models import MlpModel
 from fer_sweep.spec.removal import BdrRemoval
 from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.training.fold_data import FoldData
-from fer_sweep.training.removal import Phase, RemovalState, check_bdr, next_check
+from fer_sweep.training.removal import Phase, RemovalState, Seen, check, next_check
 from fer_sweep.training.seeds import derive_seed
 
 
@@ -38,15 +38,15 @@ def train_reference(config: TrialConfig, data: FoldData, *, classes: int, seed: 
     active = np.ones(len(y), dtype=bool)
     shuffle = np.random.default_rng(derive_seed(seed, "shuffle"))
     run, state, removal = ReferenceRun(), RemovalState(), config.removal
-    check = next_check(removal, state, -1) if isinstance(removal, BdrRemoval) else None
+    next_look = next_check(removal, state, -1) if isinstance(removal, BdrRemoval) else None
     last = config.train.last_epoch
     for epoch in range(last + 1):
         with torch.no_grad():
             errors = functional.cross_entropy(net(x), y, reduction="none").double().numpy()
-        if isinstance(removal, BdrRemoval) and epoch == check and epoch < last:
-            decision = check_bdr(removal, state, epoch=epoch, errors=errors, active=active, labels=data.train.y)
+        if isinstance(removal, BdrRemoval) and epoch == next_look and epoch < last:
+            decision = check(removal, state, Seen(epoch, errors, active, data.train.y))
             state = decision.state
-            check = next_check(removal, state, epoch)
+            next_look = next_check(removal, state, epoch)
             if len(decision.removed):
                 run.removals.append((epoch, tuple(data.train.index[decision.removed].tolist())))
                 active[decision.removed] = False

@@ -1,5 +1,7 @@
 """The fused engine against the torch engine, and against itself in other company."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from fer_sweep.models.mlp import initial_weights
 from fer_sweep.spec.train import TrainConfig
 from fer_sweep.training.fused import FusedPopulation
 from fer_sweep.training.fused_kernel import TILE
-from fer_sweep.training.member import Member
+from fer_sweep.training.member import Floats, Member
 from fer_sweep.training.population import Population
 
 CPU = torch.device("cpu")
@@ -31,6 +33,13 @@ def member(number: int, hidden: int, n: int, *, d: int = 10, classes: int = 7, *
 
 def members(**rest: int | float | str) -> list[Member]:
     return [member(number, h, n, **rest) for number, (h, n) in enumerate(WIDTHS_AND_SIZES)]  # type: ignore[arg-type]
+
+
+def without(one: Member, positions: Iterable[int]) -> Floats:
+    """Weights of its samples, of which some are not used."""
+    weights = np.ones(len(one.y), dtype=np.float32)
+    weights[list(positions)] = 0.0
+    return weights
 
 
 def fused(them: list[Member], *, classes: int = 7) -> FusedPopulation:
@@ -60,7 +69,7 @@ def test_it_agrees_with_the_torch_engine(train: dict[str, int | float | str]) ->
         ours.advance(epochs)
         theirs.advance(epochs)
         for engine in (ours, theirs):
-            engine.deactivate(network, np.arange(3, 9))
+            engine.weigh(network, without(them[network], range(3, 9)))
 
     assert ours.epoch == theirs.epoch == 40
     np.testing.assert_allclose(ours.history()[0], theirs.history()[0], rtol=1e-4, atol=1e-6)
@@ -114,8 +123,8 @@ def test_a_sample_taken_away_is_one_that_was_never_there() -> None:
     one = member(5, 20, 50)
     rest = Member(one.weights, one.train, one.x[6:], one.y[6:], one.evaluate, one.shuffle)
     taken, never = fused([one]), fused([rest])
-    taken.deactivate(0, np.array([0, 3, 5]))
-    taken.deactivate(0, np.array([1, 2, 4]))
+    taken.weigh(0, without(one, [0, 3, 5]))
+    taken.weigh(0, without(one, range(6)))
     taken.advance(30)
     never.advance(30)
 

@@ -12,7 +12,7 @@ from fer_sweep.data import Samples, load_samples, make_split
 from fer_sweep.models.cnn import MEAN, build_cnn
 from fer_sweep.spec.data import SyntheticFaces
 from fer_sweep.spec.models import CnnModel, ResnetModel
-from fer_sweep.spec.removal import BdrRemoval, NoRemoval, RandomRemoval, RemovalConfig
+from fer_sweep.spec.removal import AbsoluteRemoval, AumRemoval, BdrRemoval, LtsRemoval, NoRemoval, RemovalConfig
 from fer_sweep.spec.train import AugmentConfig, ConstantSchedule, TrainConfig
 from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.training import picture_trials
@@ -141,7 +141,7 @@ def test_folds_share_no_person(samples: Samples) -> None:
 
 def test_removed_samples_are_not_trained_on(samples: Samples) -> None:
     engine = population(samples, member(samples))
-    engine.deactivate(0, np.arange(1, 41))
+    engine.weigh(0, np.array([1.0] + 40 * [0.0], dtype=np.float32))
     before = engine.networks[0].losses.clone()
     engine.advance(1)
 
@@ -178,7 +178,7 @@ def test_what_is_recent_is_of_the_last_epoch_and_before_it_of_the_pictures_as_th
 
 def test_bdr_removes_from_networks_on_pictures_and_random_removal_as_many(samples: Samples) -> None:
     bdr = result_of(trial(samples, removal=BdrRemoval(rule="bdr", **MANY_REMOVALS)))
-    random = result_of(trial(samples, removal=RandomRemoval(rule="random", **MANY_REMOVALS)))
+    random = result_of(trial(samples, removal=BdrRemoval(rule="bdr", at_random=True, **MANY_REMOVALS)))
 
     rounds = [[(r.epoch, len(r.removed)) for r in n.removals] for n in bdr.networks]
     assert any(rounds)
@@ -212,7 +212,10 @@ def test_the_cnn_can_learn_a_small_set_by_heart(samples: Samples) -> None:
     [
         NoRemoval(rule="none"),
         BdrRemoval(rule="bdr", **MANY_REMOVALS),
-        RandomRemoval(rule="random", **MANY_REMOVALS),
+        BdrRemoval(rule="bdr", at_random=True, **MANY_REMOVALS),
+        LtsRemoval(rule="lts", interval=1),
+        AumRemoval(rule="aum", start=5),
+        AbsoluteRemoval(rule="absolute"),
     ],
     ids=lambda removal: removal.rule,
 )

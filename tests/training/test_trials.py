@@ -121,7 +121,7 @@ def test_bdr_finds_planted_labels_far_better_than_chance() -> None:
 
     found = results(
         run(
-            [config(removal={**BDR, "start": 20}), config(removal={**BDR, "rule": "random", "start": 20})],
+            [config(removal={**BDR, "start": 20}), config(removal={**BDR, "at_random": True, "start": 20})],
             samples,
             split,
         )
@@ -147,7 +147,7 @@ def test_a_network_trains_the_same_alone_and_in_a_crowd(samples: Samples, split:
 
 
 def test_random_removal_mirrors_bdr_epoch_by_epoch(samples: Samples, split: Split) -> None:
-    found = results(run([config(removal=BDR), config(removal={**BDR, "rule": "random"})], samples, split))
+    found = results(run([config(removal=BDR), config(removal={**BDR, "at_random": True})], samples, split))
     # the control leads itself by a shadow with its own seed, so compare with BDR trained with that seed
     request = TrialRequest(0, config(removal=BDR), seed=1)
     (bdr,) = results(list(run_trials([request], samples, split, device=CPU))).values()
@@ -313,7 +313,7 @@ def test_widths_too_different_do_not_share_a_population(
 def test_networks_that_have_ended_may_idle_in_the_batch_without_a_trace(
     samples: Samples, split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    configs = [config(removal=BDR), config(epochs=30), config(epochs=60), config(removal={**BDR, "rule": "random"})]
+    configs = [config(removal=BDR), config(epochs=30), config(epochs=60), config(removal={**BDR, "at_random": True})]
     leaving = results(run(configs, samples, split))
     monkeypatch.setitem(cohort.IDLE_SHARE, "cpu", 0.9)
 

@@ -54,7 +54,7 @@ def _claims(studies: Mapping[str, PaperStudy]) -> list[Claim]:
     optimizer = studies["paper-optimizer-random"]
     adam, sgd = optimizer.trial({"train.optimizer": "adam"}), optimizer.trial({"train.optimizer": "sgd"})
     full, short, bdr = normalized.trial(FULLY), normalized.trial({**FULLY, "train.epochs": 50}), normalized.trial(BDR)
-    random = normalized.trial({"removal.rule": "random"})
+    random = normalized.trial({"removal.at_random": True})
     raw_full, raw_bdr = raw.trial(FULLY), raw.trial(BDR)
     strict = raw.trial({"removal.rule": "bdr", "removal.alpha": 0.1})
     wanted: list[tuple[str, Measured | None, Measured | None, Expected]] = [

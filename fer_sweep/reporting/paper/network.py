@@ -12,7 +12,7 @@ from fer_sweep.tracking.figures.canvas import FloatArray, carried
 from fer_sweep.training.records import NetworkResult
 
 FULLY: dict[str, Scalar] = {"removal.rule": "none", "train.epochs": 2000}
-BDR: dict[str, Scalar] = {"removal.rule": "bdr", "removal.alpha": 1.0}
+BDR: dict[str, Scalar] = {"removal.rule": "bdr", "removal.alpha": 1.0, "removal.at_random": False}
 
 
 def losses(measured: Measured) -> FloatArray:
@@ -134,7 +134,9 @@ def figure_6(raw: PaperStudy) -> Section:
 
 def figure_7(raw: PaperStudy, normalized: PaperStudy) -> Section:
     """BDR's alpha, and the variance on normalized features."""
-    trials = [(row, m) for row, m in raw.trials({"removal.rule": "bdr"}) if "removal.alpha" in row.assignments]
+    trials = [
+        (row, m) for row, m in raw.trials({"removal.rule": "bdr"}) if not row.assignments.get("removal.at_random")
+    ]
     alphas = {f"alpha = {row.assignments['removal.alpha']:g}": variances(m) for row, m in trials}
     a = figures.lines("Fig. 7a: variance of the losses by alpha", alphas, ylabel="loss variance")
     ends = [np.mean([n.epochs for n in m.result.networks]) for _, m in trials]

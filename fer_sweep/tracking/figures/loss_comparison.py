@@ -109,7 +109,7 @@ def _modes(networks: Sequence[NetworkResult], last: int) -> _Modes:
     removed = np.zeros(BARS)
     for network in networks:
         for removal in network.removals:
-            removed[min(removal.epoch * BARS // last, BARS - 1)] += len(removal.removed) / network.train_size
+            removed[min(removal.epoch * BARS // last, BARS - 1)] += removal.net / network.train_size
     removed /= len(networks)
     in_use = float(np.mean([network.active[-1] for network in networks]))
     return _Modes(epochs, index.mean(axis=0), chance_level(round(in_use)), removed, float(removed.sum()))

@@ -106,14 +106,14 @@ def _removals(axes: Axes, network: NetworkResult, *, in_loss: bool) -> None:
     """From the threshold up, a red line where samples went, with how many above the axes where there is room."""
     left, right = axes.get_xlim()
     last_label = -np.inf
-    for removal in network.removals:
+    for removal in (removal for removal in network.removals if removal.net > 0):
         threshold = _threshold(removal, in_loss=in_loss)
         axes.vlines(removal.epoch, threshold or 0.0, HISTOGRAM_MAX, color=RED, linewidth=1.3)
         if threshold is not None:
             axes.plot(removal.epoch, threshold, "_", color=RED, markersize=11, markeredgewidth=2.4)
         if removal.epoch - last_label > 0.04 * (right - left):
             axes.annotate(
-                f"−{len(removal.removed)}",
+                f"−{removal.net}",
                 (removal.epoch, HISTOGRAM_MAX),
                 xytext=(0, 2),
                 textcoords="offset points",
@@ -134,7 +134,7 @@ def _legend(axes: Axes, networks: Sequence[NetworkResult], *, in_loss: bool) -> 
     shown = networks[0]
     handles = [Line2D([], [], color=INK, linewidth=1.8, label="mean loss")]
     if shown.removals:
-        removed = sum(len(r.removed) for r in shown.removals)
+        removed = len(shown.left_out)
         drawn = any(_threshold(r, in_loss=in_loss) is not None for r in shown.removals)
         what = "threshold and removed samples" if drawn else "removed samples"
         label = f"{what}, {_name(shown)} (−{removed} of {shown.train_size})"

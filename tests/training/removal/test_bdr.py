@@ -1,21 +1,14 @@
-"""Outlier removal against hand-computed numbers, and its guards."""
+"""BDR against hand-computed numbers, and its guards."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_sweep.spec.removal import BdrRemoval, OracleRemoval
-from fer_sweep.training.removal import (
-    Decision,
-    Phase,
-    RemovalState,
-    bdr_outliers,
-    check_bdr,
-    check_oracle,
-    choose_randomly,
-    next_check,
-)
+from fer_sweep.spec.removal import BdrRemoval
+from fer_sweep.training.removal import Decision, Phase, RemovalState, Seen, next_check
+from fer_sweep.training.removal import check as check_rule
+from fer_sweep.training.removal.bdr import bdr_outliers
 
 # Fifteen errors with a slow second mode; mean .7593333333, candidates 10..14, their mean 2.02, deviation .741350.
 ERRORS = np.array([0.01, 0.02, 0.02, 0.03, 0.03, 0.05, 0.05, 0.08, 0.40, 0.60, 0.90, 1.5, 2.2, 2.5, 3.0])
@@ -31,7 +24,7 @@ def bdr(**settings: object) -> BdrRemoval:
 
 def check(settings: BdrRemoval, state: RemovalState = RemovalState(), **given_: object) -> Decision:  # noqa: B008
     arguments = {"epoch": 0, "errors": ERRORS, "active": ALL, "labels": ONE_CLASS, **given_}
-    return check_bdr(settings, state, **arguments)  # type: ignore[arg-type]
+    return check_rule(settings, state, Seen(**arguments))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -141,25 +134,6 @@ def test_a_small_class_is_protected() -> None:
     labels[[8, 14]] = 1  # two samples of class 1, one of them the largest error
 
     assert check(bdr(alpha=0.0, min_per_class=2), labels=labels).removed.tolist() == [12, 13]
-
-
-def test_random_removal_takes_as_many_active_samples_as_asked() -> None:
-    active = ALL.copy()
-    active[:5] = False
-
-    chosen = choose_randomly(4, active, rng=np.random.default_rng(0))
-
-    assert len(set(chosen.tolist())) == 4
-    assert active[chosen].all()
-
-
-def test_the_oracle_removes_the_planted_labels_once() -> None:
-    planted = np.zeros(len(ERRORS), dtype=bool)
-    planted[[3, 7]] = True
-    settings = OracleRemoval(rule="oracle", start=5)
-
-    assert check_oracle(settings, epoch=5, active=ALL, planted=planted).tolist() == [3, 7]
-    assert len(check_oracle(settings, epoch=6, active=ALL, planted=planted)) == 0
 
 
 @given(
