@@ -65,7 +65,10 @@ class GuardedRemoval(BdrSettings):
     which the losses have two modes beyond chance, on samples that have stopped learning, and not on a class alone."""
 
     rule: Literal["guarded"]
-    trend: float = Field(default=0.05, ge=0.0, lt=1.0)
+    alpha: float = Field(default=0.0, ge=0.0, le=10.0)
+    start: Literal["past_peak"] | Annotated[int, Field(ge=0)] = 0
+    interval: int = Field(default=10, ge=1)
+    trend: float = Field(default=0.5, ge=0.0, lt=1.0)
     """A sample whose error has fallen by more than this share since the check before is still learning: it stays."""
     max_class_share: float = Field(default=0.3, gt=0.0, le=1.0)
     """Never remove more than this share of a class's training samples."""

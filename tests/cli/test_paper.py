@@ -21,6 +21,10 @@ SMALLER = {
     "values: [0.1, 0.4, 0.7, 1.0]": "values: [0.1, 1.0]",
     "values: [0.001, 0.005, 0.01, 0.05, 0.1, 1.0]": "values: [0.01, 1.0]",
     "hidden_units: 200": "hidden_units: 10",
+    "epochs: 500,": "epochs: 60,",
+    "values: [500, 50]": "values: [60, 50]",
+    "epochs: 400}": "epochs: 40}",
+    "values: [400, 30]": "values: [40, 30]",
     "values: [18, 50, 101]": "values: [18]",
     "depth: 50": "depth: 18",
 }
@@ -73,6 +77,7 @@ def test_every_table_and_figure_has_its_section(report: str) -> None:
     assert found == [
         "What this is", "What the paper claims", "Table 1", "Table 2",
         "Figure 1", "Figure 4", "Figure 5", "Figure 6", "Figure 7", "Figure 8", "Figure 9",
+        "Removal rules",
     ]  # fmt: skip
     assert report.count("<img ") == 14
 
@@ -143,3 +148,20 @@ def test_a_report_on_studies_that_were_not_run_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(StudyError, match=r"no study is called 'paper-learning-rate-random'"):
         write_paper_report(inputs, Home(tmp_path / "home"), tmp_path)
+
+
+def test_every_removal_rule_stands_against_its_controls(report: str) -> None:
+    section = report[report.index("Removal rules: which to use when</h2>") :]
+
+    tables = re.findall(r"<table.*?</table>", section, re.DOTALL)[:3]
+    for table, known in zip(tables, (True, False, False), strict=True):
+        rows = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in re.findall(r"<tr[^>]*>(<td.*?)</tr>", table)]
+        assert len(rows) == (11 if known else 10)
+        assert len(rows[0]) == (11 if known else 9)
+        by_name = {row[0]: row for row in rows}
+        assert by_name["fully trained"][-6:] == [""] * 6
+        assert all(re.match(r"[+−]\d", cell) for cell in by_name["guarded BDR"][-6::2])
+        assert by_name["absolute criterion"][2] == "–"
+    assert {"1.00", "100 %"} & set(re.findall(r">(1\.00|100 %)<", tables[0]))  # of the oracle
+    assert "With wrong labels: " in section
+    assert re.search(r"on these numbers\.|Where labels may be wrong, ", section)

@@ -45,7 +45,7 @@ def test_whole_floats_become_ints_for_int_fields() -> None:
 def test_a_new_variant_keeps_shared_fields_and_drops_foreign_ones() -> None:
     guarded = apply(BASE, {"removal.rule": "guarded"}).removal
     assert guarded.model_dump() == {
-        **BASE.removal.model_dump(), "rule": "guarded", "trend": 0.05, "max_class_share": 0.3
+        **BASE.removal.model_dump(), "rule": "guarded", "trend": 0.5, "max_class_share": 0.3
     }  # fmt: skip
     assert apply(BASE, {"removal.rule": "none"}).removal == NoRemoval(rule="none")
     assert apply(BASE, {"removal.rule": "oracle"}).removal == OracleRemoval(rule="oracle", start=10)

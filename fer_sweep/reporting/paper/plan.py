@@ -27,6 +27,8 @@ class Job:
     half: Half
     sweep: str
     split: Literal["random", "person"] = "random"
+    on_workbook: bool = True
+    """Of the network half: whether it is the workbook that it trains on."""
 
     @property
     def study(self) -> str:
@@ -44,6 +46,9 @@ JOBS: tuple[Job, ...] = (
     Job("network", "normalized", "person"),
     Job("network", "svm"),
     Job("network", "svm", "person"),
+    Job("network", "rules"),
+    Job("network", "rules", "person"),
+    Job("network", "rules_planted", "person", on_workbook=False),
     Job("pictures", "cnn"),
     Job("pictures", "resnet_extract"),
     Job("pictures", "resnet_finetune"),
@@ -79,7 +84,8 @@ def planned(inputs: Inputs) -> list[tuple[Job, SweepSpec]]:
 def _overrides(job: Job, inputs: Inputs) -> list[str]:
     overrides = [f"name={job.study}", f"protocol.split={job.split}"]
     if job.half == "network":
-        return [*overrides, f"data.path={inputs.workbook}", *([f"protocol.repeats={QUICK_REPEATS}"] * inputs.quick)]
+        overrides += [f"data.path={inputs.workbook}"] * job.on_workbook
+        return [*overrides, *([f"protocol.repeats={QUICK_REPEATS}"] * inputs.quick)]
     if inputs.images is not None:
         overrides.append(f"data.path={inputs.images}")
     else:

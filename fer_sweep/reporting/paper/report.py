@@ -8,6 +8,7 @@ from fer_sweep.reporting.paper.claims import claims_section
 from fer_sweep.reporting.paper.network import figure_1, figure_4, figure_5, figure_6, figure_7
 from fer_sweep.reporting.paper.pictures import figure_8, figure_9
 from fer_sweep.reporting.paper.plan import JOBS, Inputs
+from fer_sweep.reporting.paper.rules import rules_section
 from fer_sweep.reporting.paper.studies import PaperStudy
 from fer_sweep.reporting.paper.tables import NOT_COMPARABLE, network_rows, picture_rows, table_1, table_2
 from fer_sweep.study.home import Home
@@ -35,6 +36,8 @@ def write_paper_report(inputs: Inputs, home: Home, folder: Path) -> Path:
         extract, finetune = (studies[f"paper-resnet-{mode}-random"] for mode in ("extract", "finetune"))
         sections.append(table_2(extract, finetune, comparable=comparable))
     sections += _figures(studies, inputs)
+    if "network" in inputs.halves:
+        sections.append(rules_section(studies))
     _write_pictures(sections, folder / "parts")
     footer = f"Made by fer-sweep from the studies {', '.join(studies)} in {home.root}."
     write_atomically(

@@ -72,8 +72,8 @@ def test_samples_that_still_learn_are_spared() -> None:
     earlier[95:] *= 1.2  # these have come down since
     state = RemovalState(Phase.ACTIVE, memory=tuple(earlier.tolist()))
 
-    assert check_hundred(guarded(), state).removed.tolist() == list(range(90, 95))
-    assert check_hundred(guarded(trend=0.5), state).removed.tolist() == list(range(90, 100))
+    assert check_hundred(guarded(trend=0.05), state).removed.tolist() == list(range(90, 95))
+    assert check_hundred(guarded(), state).removed.tolist() == list(range(90, 100))
 
 
 def test_no_class_loses_more_than_its_share() -> None:

@@ -18,7 +18,7 @@ SETTINGS: TypeAdapter[RemovalConfig] = TypeAdapter(RemovalConfig)
         ({"rule": "none"}, []),
         ({"rule": "oracle", "start": 5}, [5]),
         ({"rule": "bdr", "start": 6, "interval": 10}, [6, 16, 26]),
-        ({"rule": "guarded", "interval": 10}, [0, 10, 20, 30]),
+        ({"rule": "guarded"}, [0, 10, 20, 30]),
         ({"rule": "lts"}, [0, 5, 10, 15, 20, 25, 30]),
         ({"rule": "lms", "start": 27}, [27, 28, 29, 30]),
         ({"rule": "absolute", "start": 3, "interval": 9}, [3, 12, 21, 30]),
