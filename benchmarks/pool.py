@@ -86,8 +86,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time two slots of the pool against one.")
     parser.add_argument("--quick", action="store_true", help="two short trials, to see that it runs")
     quick: bool = parser.parse_args().quick
-    trials, rounds = (2, 1) if quick else (8, 5)
-    spec = spec_of(faces=28, epochs=1, side=16) if quick else spec_of(faces=280, epochs=20, side=48)
+    trials, rounds = (2, 1) if quick else (6, 5)
+    spec = spec_of(faces=28, epochs=1, side=16) if quick else spec_of(faces=140, epochs=8, side=48)
     found = provenance()
     print(f"{found['cpu']}, {found['cpu.cores']} cores, load {os.getloadavg()[0]:.1f}; "
           f"Python {platform.python_version()}, torch {version('torch')}")  # fmt: skip

@@ -10,7 +10,8 @@ for some epochs, from which the whole trial follows.
 A tiny trial trains for about a millisecond. Studies of them take turns with plain Optuna (SQLite) whose objective
 sleeps for a millisecond and logs one run with MlflowClient, and, where optuna-integration is installed, with its
 MLflowCallback. Hydra's Optuna sweeper and Ray Tune are measured in the same rounds where PYTHON (by default this
-interpreter) has them: they want other versions of some libraries, so they need an environment of their own.
+interpreter) has them: they want other versions of some libraries, so they need an environment of their own, such as
+`pip install "hydra-core<1.4" hydra-optuna-sweeper "sqlalchemy<2" "alembic<1.13" "ray[tune]"` makes.
 """
 
 import argparse

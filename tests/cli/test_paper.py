@@ -1,6 +1,7 @@
 """fer-sweep paper, on a workbook and on faces that are small enough."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ SMALLER = {
     "values: [0.1, 0.4, 0.7, 1.0]": "values: [0.1, 1.0]",
     "values: [0.001, 0.005, 0.01, 0.05, 0.1, 1.0]": "values: [0.01, 1.0]",
     "hidden_units: 200": "hidden_units: 10",
+    "hidden_units: 100}": "hidden_units: 10}",
+    "samples: 700, persons: 70": "samples: 140, persons: 14",
     "epochs: 500,": "epochs: 60,",
     "values: [500, 50]": "values: [60, 50]",
     "epochs: 400}": "epochs: 40}",
@@ -50,15 +53,20 @@ def options(folder: Path) -> list[object]:
     ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def report(folder: Path, options: list[object]) -> str:
+@pytest.fixture(scope="module", autouse=True)
+def smaller() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         shorter = {
             name: [value.replace("epochs=20", "epochs=2").replace("epochs=30", "epochs=25") for value in overrides]
             for name, overrides in plan.QUICK_PICTURES.items()
         }
         patch.setattr(plan, "QUICK_PICTURES", shorter)
-        done = invoke("paper", *options)
+        yield
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path, options: list[object]) -> str:
+    done = invoke("paper", *options)
     assert done.exit_code == 0, done.output
     assert done.stdout.strip() == str(folder / "report" / "report.html")
     return (folder / "report" / "report.html").read_text()
