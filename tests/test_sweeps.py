@@ -24,8 +24,22 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Weights as sweeps/pretraining.yaml asks for them: those of drawn faces, made by the command that it names."""
+    folder = tmp_path_factory.mktemp("weights")
+    file = ROOT / "sweeps" / "pretrain.yaml"
+    drawn = folder / "drawn.pth"
+    done = CliRunner().invoke(
+        app, ["pretrain", str(file), "--output", str(drawn), "--home", str(folder), *shortened(file)]
+    )
+    assert done.exit_code == 0, f"{done.output} {done.exception}"
+    (folder / "faces.pth").symlink_to(drawn)
+    return {"FER_DRAWN_WEIGHTS": str(drawn), "FER_FACE_WEIGHTS": str(folder / "faces.pth")}
+
+
 def test_all_sweep_files_are_looked_at() -> None:
-    assert len(SWEEPS) >= 9
+    assert len(SWEEPS) >= 12
     assert len({load_sweep(file).name for file in SWEEPS}) == len(SWEEPS)
 
 
@@ -45,8 +59,11 @@ def test_a_sweep_file_is_valid_and_says_what_it_asks_and_expects(file: Path) -> 
     [file for file in SWEEPS if file.name not in IN_README and file.parent.name != "paper"],
     ids=lambda file: file.stem,
 )
-def test_a_sweep_file_runs(file: Path, tmp_path: Path) -> None:
+def test_a_sweep_file_runs(file: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     home = new_home(tmp_path)
+    if "_WEIGHTS" in file.read_text():
+        for name, value in request.getfixturevalue("pretrained").items():
+            request.getfixturevalue("monkeypatch").setenv(name, value)
 
     done = CliRunner().invoke(app, ["run", str(file), "--home", str(home.root), *shortened(file)])
 

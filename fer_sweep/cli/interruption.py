@@ -9,7 +9,7 @@ from typing import Any, Self
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 TOGETHER_SECONDS = 1.0
 """Signals that come within this time are one: a key that bounces, or one Ctrl-C that arrives in two ways."""
-_STOPPING = b"\nstopping as soon as no database is in the middle of a write; once more ends it at once\n"
+WRITES = "as soon as no database is in the middle of a write"
 
 
 class Cancelled(KeyboardInterrupt):
@@ -18,7 +18,11 @@ class Cancelled(KeyboardInterrupt):
 
 class Interruption:
     """Holds the first signal back until `check` is called: raised inside a database's transaction, it would leave the
-    connection half way. A second one is raised wherever it comes, unless it comes together with the first."""
+    connection half way. A second one is raised wherever it comes, unless it comes together with the first. `when` is
+    what it waits for, in words."""
+
+    def __init__(self, when: str = WRITES) -> None:
+        self._stopping = f"\nstopping {when}; once more ends it at once\n".encode()
 
     def __enter__(self) -> Self:
         self._requested: float | None = None
@@ -42,6 +46,6 @@ class Interruption:
         now = time.monotonic()
         if self._requested is None:
             self._requested = now
-            os.write(2, _STOPPING)  # not through rich, which may be in the middle of a line
+            os.write(2, self._stopping)  # not through rich, which may be in the middle of a line
         elif now - self._requested >= TOGETHER_SECONDS:
             raise KeyboardInterrupt

@@ -11,6 +11,7 @@ from fer_sweep.spec import SweepSpec
 from fer_sweep.study.home import Home
 from fer_sweep.study.plan import Plan, make_plan
 from fer_sweep.study.summary import describe
+from fer_sweep.training.pretraining import note_pretraining
 from fer_sweep.training.trials import choose_device, require_weights
 
 
@@ -18,6 +19,7 @@ def show_plan(spec: SweepSpec, *, trials: int, home: Path, as_json: bool) -> Non
     """Print the plan of a sweep."""
     samples = load_samples(spec.data, Cache(Home(home).cache))
     require_weights(spec)
+    samples = note_pretraining(samples, spec)
     split = make_split(samples, spec.protocol)
     with err.status("measuring the speed of this machine"):
         plan = make_plan(spec, samples, split, device=choose_device(spec.resources.device), first=trials)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fer_sweep.cli.console import err, out
 from fer_sweep.cli.gate_progress import GateProgress
@@ -89,7 +89,7 @@ def _samples(facts: StudyFacts, home: Home) -> Samples:
             f"the data of study {facts.name!r} have changed since it was run: they were {facts.fingerprint} and are "
             f"{samples.fingerprint} now. Restore them, or run the sweep file as a study of its own (--set name=...)."
         )
-    return samples
+    return replace(samples, warnings=facts.samples.warnings)  # what was said of the study's weights too
 
 
 def _say_it_is(promotion: Promotion, *, as_json: bool) -> int:

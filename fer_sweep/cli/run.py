@@ -26,6 +26,7 @@ from fer_sweep.tracking.entries import Status
 from fer_sweep.tracking.provenance import provenance
 from fer_sweep.tracking.recorder import Recorder
 from fer_sweep.tracking.writer_process import WriterProcess
+from fer_sweep.training.pretraining import note_pretraining
 from fer_sweep.training.trials import require_weights
 
 NO_VALID_TRIAL = 3
@@ -57,9 +58,10 @@ def conduct(
     # first, because it takes seconds until MLflow is there, and on another core
     with nullcontext() if offline else WriterProcess(store_of(tracking_uri, place), place) as writer:
         samples = load_samples(spec.data, Cache(place.cache))
+        require_weights(spec)
+        samples = note_pretraining(samples, spec)
         for warning in samples.warnings:
             err.print(f"warning: {warning}", style="yellow", soft_wrap=True)
-        require_weights(spec)
         with open_study(spec, samples, place, branch=branch) as study:
             watch = TrackingWatch(writer, study.name, place)
             with Recorder(study, provenance=provenance()) as recorder:

@@ -157,6 +157,29 @@ def paper(  # noqa: PLR0917 (typer passes by name)
     )  # fmt: skip
 
 
+def pretrain(  # noqa: PLR0917 (typer passes by name)
+    file: SweepFile,
+    output: Annotated[
+        Path, typer.Option("--output", metavar="FILE", help="Where to write the weights, such as weights/faces.pth.")
+    ],
+    overrides: Overrides = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    home: HomeFolder = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Train the base of a sweep file, a ResNet with `mode: finetune`, and write weights for others' `model.weights`."""
+    try:
+        from fer_sweep.spec import load_sweep
+
+        spec = load_sweep(file, overrides or [])
+        from fer_sweep.cli.pretrain import pretrain_backbone
+
+        pretrain_backbone(spec, output, force=force, home=Home(home), as_json=as_json)
+    except KeyboardInterrupt:
+        typer.echo("interrupted. The same command goes on where it stopped.", err=True)
+        raise
+
+
 def compare(
     trials: Annotated[
         list[str],

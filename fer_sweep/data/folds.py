@@ -110,6 +110,23 @@ def undivided(samples: Samples) -> Fold:
     return Fold(0, 0, np.arange(len(samples)), nothing, nothing)
 
 
+def without_test(samples: Samples, protocol: ProtocolConfig) -> Fold:
+    """The fold of who tests elsewhere: trains on all samples but the share protocol.validation_fraction, which is its
+    validation part by the same rule as in a split. `split: official` is the data set's own fold, test part included, so
+    that it stays unseen.
+
+    Raises DataError if there are too few samples or persons, or if the training part would lack a class.
+    """
+    if protocol.split == "official":
+        return _official(samples, protocol, protocol.seed, 0)[0]
+    whole = undivided(samples)
+    rng = np.random.default_rng([protocol.seed, 0, 0])
+    out = _held_out(samples, protocol, whole.train, rng, protocol.validation_fraction)
+    fold = Fold(0, 0, whole.train[~out], whole.train[out], whole.test)
+    _check_training_classes(samples, protocol, fold)
+    return fold
+
+
 def _check_enough(samples: Samples, protocol: ProtocolConfig) -> None:
     sides = protocol.folds + (protocol.validation_fraction > 0)
     wanted = f"protocol.folds: {protocol.folds}" + (" and a validation part" if sides > protocol.folds else "")

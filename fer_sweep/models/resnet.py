@@ -1,6 +1,5 @@
 """ResNet-18, -50 and -101 of torchvision with a new last layer (paper section 2.6), from ImageNet weights or none."""
 
-import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fer_sweep.errors import DataError
+from fer_sweep.models.weights_file import read_state
 from fer_sweep.spec.models import ResnetModel
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def load_weights(config: ResnetModel) -> dict[str, Tensor] | None:
     if config.weights == "none":
         return None
     _, enum = _architecture(config)
-    state = _imagenet(config, enum) if config.weights == "imagenet" else _from_file(config.weights)
+    state = _imagenet(config, enum) if config.weights == "imagenet" else read_state(config.weights)
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     state = {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
     _check_fit(config, state)
@@ -80,30 +80,6 @@ def _imagenet(config: ResnetModel, enum: Any) -> dict[str, Tensor]:
             f"{enum.url} ({error}). Put the file there on a machine without network, or give its path as "
             "model.weights, or use model.weights: none."
         ) from error
-
-
-def _from_file(path: str) -> dict[str, Tensor]:
-    file = Path(path).expanduser()
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise DataError(
-            f"model.weights: {path} does not exist (looked for {file.absolute()}). Allowed: imagenet, none, or the "
-            "path of a file with a state_dict."
-        ) from None
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise DataError(
-            f"model.weights: {path} cannot be loaded as plain tensors: {str(error).splitlines()[0]} Save the "
-            "state_dict alone: torch.save(model.state_dict(), path)."
-        ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise DataError(
-            f"model.weights: {path} holds no state_dict (names and tensors). Save one with "
-            "torch.save(model.state_dict(), path)."
-        )
-    return state
 
 
 def _check_fit(config: ResnetModel, state: dict[str, Tensor]) -> None:

@@ -84,6 +84,8 @@ class AugmentConfig(SpecModel):
     """Mirror half of the pictures."""
     crop: float = Field(default=0.0, ge=0.0, le=0.5)
     """Shift by up to this share of the side; what is laid bare is filled with the mirrored picture."""
+    rotation: float = Field(default=0.0, ge=0.0, le=180.0)
+    """Turn about the centre by up to this many degrees; what is laid bare is filled with the mirrored picture."""
     colour: float = Field(default=0.0, ge=0.0, le=1.0)
     """Change brightness, contrast and saturation by up to this factor."""
     erasing: float = Field(default=0.0, ge=0.0, le=1.0)

@@ -6,11 +6,25 @@ from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.study.events import Trial
 from fer_sweep.training.seeds import derive_seed
 
+NEWER = {"augment": ("rotation",)}
+"""Fields that earlier versions did not have. At its default such a field is no part of a key, so that what an earlier
+version measured is found."""
+
 
 def config_key(config: TrialConfig, split_hash: str) -> str:
     """Equal exactly when two trials would train the same thing on the same splits (seeds aside); 16 hex digits."""
     base = TrialConfig.model_validate(config.model_dump(include=set(TrialConfig.model_fields)))
-    return hashlib.sha256(f"{base.model_dump_json()} {split_hash}".encode()).hexdigest()[:16]
+    written = base.model_dump_json(exclude=_unset(base))
+    return hashlib.sha256(f"{written} {split_hash}".encode()).hexdigest()[:16]
+
+
+def _unset(config: TrialConfig) -> dict[str, set[str]]:
+    """Section -> newer fields of it that are at their defaults."""
+    sections = {name: getattr(config, name) for name in NEWER}
+    return {
+        name: {field for field in NEWER[name] if getattr(section, field) == type(section).model_fields[field].default}
+        for name, section in sections.items()
+    }
 
 
 def trial_seed(study_seed: int, trial: Trial) -> int:

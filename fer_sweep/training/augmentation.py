@@ -3,8 +3,11 @@
 All random numbers come from torch's generator of the device, which the caller seeds. B pictures of side S.
 """
 
+import math
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from fer_sweep.models.pictures import plain_batch
 from fer_sweep.spec.train import AugmentConfig
@@ -16,7 +19,7 @@ _GREY = (0.299, 0.587, 0.114)  # ITU-R 601
 
 
 def changed_batch(pixels: Tensor, rows: Tensor, augment: AugmentConfig) -> Tensor:
-    """As `plain_batch`, shifted, mirrored and coloured as `augment` says; erasing comes after normalization."""
+    """As `plain_batch`, shifted, mirrored, turned and coloured as `augment` says; erasing comes after normalization."""
     if not (augment.flip or augment.crop):
         x = plain_batch(pixels, rows)
     else:
@@ -26,6 +29,8 @@ def changed_batch(pixels: Tensor, rows: Tensor, augment: AugmentConfig) -> Tenso
             mirrored = torch.rand(len(rows), 1, device=pixels.device) < 0.5
             along = torch.where(mirrored, size - 1 - along, along)
         x = pixels[rows[:, None, None], down[:, :, None], along[:, None, :]].permute(0, 3, 1, 2).float().div_(255.0)
+    if augment.rotation:
+        x = _turned(x, augment.rotation)
     return _coloured(x, augment.colour) if augment.colour else x
 
 
@@ -35,6 +40,16 @@ def _shifted(count: int, size: int, share: float, device: torch.device) -> Tenso
     shift = torch.randint(-most, most + 1, (count, 1), device=device)
     positions = (torch.arange(size, device=device) + shift).abs()
     return torch.where(positions < size, positions, 2 * size - 2 - positions)
+
+
+def _turned(x: Tensor, most: float) -> Tensor:
+    """x (B, 3, S, S) turned about the centre by up to `most` degrees, bilinear, mirrored at the border."""
+    angle = math.radians(most) * (2.0 * torch.rand(len(x), device=x.device) - 1.0)
+    cosine, sine, nothing = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    turns = torch.stack([cosine, -sine, nothing, sine, cosine, nothing], dim=1).reshape(-1, 2, 3)
+    grid = functional.affine_grid(turns, list(x.shape), align_corners=False)
+    turned = functional.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return turned.contiguous(memory_format=torch.channels_last)
 
 
 def _coloured(x: Tensor, strength: float) -> Tensor:

@@ -1,6 +1,7 @@
 """refit: one configuration, trained once more to be kept. The way from a study's trial to a model that can be used."""
 
 from collections.abc import Generator
+from pathlib import Path
 
 import torch
 
@@ -14,6 +15,7 @@ from fer_sweep.serving.pipeline import FeatureRows, FittedPipeline
 from fer_sweep.spec.data import FaceOptions
 from fer_sweep.spec.models import ResnetModel, SvmModel
 from fer_sweep.spec.trial import TrialConfig
+from fer_sweep.training.checkpoint import Checkpoint
 from fer_sweep.training.fold_data import FoldData
 from fer_sweep.training.inputs import Inputs
 from fer_sweep.training.member import Weights
@@ -24,14 +26,21 @@ from fer_sweep.training.trial_run import TrialRequest, TrialRun
 
 
 def refit(
-    config: TrialConfig, samples: Samples, *, seed: int, device: torch.device, fold: Fold | None = None
+    config: TrialConfig,
+    samples: Samples,
+    *,
+    seed: int,
+    device: torch.device,
+    fold: Fold | None = None,
+    checkpoint: Path | None = None,
 ) -> Generator[EpochReport, None, FittedPipeline]:
     """Train one network of `config` on all samples, or on the training part of `fold` alone. Yields how it does;
     returns it with all that its input goes through.
 
     Its seed is derive_seed(seed, fold.repeat, fold.fold), and derive_seed(seed, 0, 0) on all samples: with the seed and
     a fold of a trial, it is the very network that was measured there. On all samples nothing is left to test on, so the
-    reports' test metrics are NaN.
+    reports' test metrics are NaN. Interrupted, it goes on from the file `checkpoint`, which the
+    caller deletes.
 
     Raises TrainingFailed if the loss becomes no number or the device's memory is too small, and DataError if the data
     do not suffice or weights to start from cannot be had.
@@ -39,13 +48,15 @@ def refit(
     split = split_of(samples, (undivided(samples) if fold is None else fold,))
     request = TrialRequest(0, config, seed)
     try:
-        (data,) = Inputs(samples, split, device=device).folds(config)
+        inputs = Inputs(samples, split, device=device)
+        (data,) = inputs.folds(config)
     except torch.OutOfMemoryError as error:
         raise _failed(extraction_out_of_memory(request, error)) from error
     if isinstance(config.model, SvmModel):
         weights: Weights = _svm_weights(config.model, data)
     else:
-        weights = yield from _network_weights(request, data, samples.classes, device=device)
+        kept = None if checkpoint is None else Checkpoint(checkpoint, inputs.key(request))
+        weights = yield from _network_weights(request, data, samples.classes, device=device, checkpoint=kept)
     return FittedPipeline(
         input=_input(config, samples),
         descriptors=None if data.projection is None else config.features,
@@ -58,14 +69,14 @@ def refit(
 
 
 def _network_weights(
-    request: TrialRequest, data: FoldData, classes: int, *, device: torch.device
+    request: TrialRequest, data: FoldData, classes: int, *, device: torch.device, checkpoint: Checkpoint | None
 ) -> Generator[EpochReport, None, Weights]:
     config, trial = request.config, TrialRun(request, [data], keep_weights=True)
     repeatable = config.train.deterministic
     try:
         # a small network's operations are over before threads have met
         with algorithms(repeatable=repeatable, device=device) if config.trains_on_pictures else one_thread():
-            for record in train_alone(trial, classes, device=device):
+            for record in train_alone(trial, classes, device=device, checkpoint=checkpoint):
                 if isinstance(record, TrialFailure):
                     raise _failed(record)
                 yield record

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_sweep.data import Fold, Samples, Split, load_samples, make_split
+from fer_sweep.data.folds import split_of, without_test
 from fer_sweep.errors import DataError
 from fer_sweep.spec.data import SyntheticFeatures
 from fer_sweep.spec.trial import ProtocolConfig
@@ -223,3 +224,33 @@ def test_sfew_folds_are_film_independent_halves_that_differ(sfew: Samples) -> No
         assert np.abs(np.array(counts.test) - half).max() <= 10
     assert np.mean(fold_0_overlaps(split)) < 0.72
     assert make_split(sfew, ProtocolConfig(split="random")).person_independent is False
+
+
+@pytest.mark.parametrize("rule", ["person", "stratified", "random"])
+def test_who_tests_elsewhere_trains_on_all_but_a_validation_share(rule: Rule) -> None:
+    samples = synthetic()
+    fold = without_test(samples, ProtocolConfig(split=rule, validation_fraction=0.1))
+
+    assert sorted([*fold.train, *fold.validation]) == list(range(420))
+    assert len(fold.test) == 0
+    assert 21 <= len(fold.validation) <= 63
+    assert split_of(samples, (fold,)).person_independent == (rule == "person")
+    assert same(fold, without_test(samples, ProtocolConfig(split=rule, validation_fraction=0.1)))
+    assert not same(fold, without_test(samples, ProtocolConfig(split=rule, validation_fraction=0.1, seed=1)))
+    assert len(without_test(samples, ProtocolConfig(split=rule)).train) == 420
+
+
+def test_who_tests_elsewhere_leaves_an_official_test_part_alone() -> None:
+    samples = synthetic()
+    divided = replace(samples, part=np.arange(420) % 3)
+    fold = without_test(divided, ProtocolConfig(split="official"))
+
+    assert all(np.array_equal(side, np.arange(i, 420, 3)) for i, side in
+               enumerate((fold.train, fold.validation, fold.test)))  # fmt: skip
+
+
+def test_one_person_alone_leaves_nobody_to_hold_out() -> None:
+    alone = samples_of([0, 1] * 5, [0] * 10)
+
+    with pytest.raises(DataError, match=r"has a single person \(p0\), so no validation part can be taken from it"):
+        without_test(alone, ProtocolConfig(validation_fraction=0.1))

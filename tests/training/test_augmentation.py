@@ -51,6 +51,29 @@ def test_a_crop_shifts_by_at_most_its_share_and_mirrors_the_border(pixels: torch
     assert len(shifts) > 12
 
 
+def test_a_rotation_turns_about_the_centre_by_at_most_its_degrees_in_both_directions() -> None:
+    side = 41
+    pictures = torch.zeros(N, side, side, 3, dtype=torch.uint8)
+    pictures[:, 19:22, 34:37] = 255  # three pixels wide, 15 to the right of the centre
+    changed = changed_batch(pictures, ROWS, AugmentConfig(rotation=30.0)).mean(1)
+
+    line = torch.arange(side) - side // 2
+    mass = changed.sum((1, 2))
+    along, down = (changed.sum(1) * line).sum(1) / mass, (changed.sum(2) * line).sum(1) / mass
+    degrees = torch.rad2deg(torch.atan2(down, along))
+    torch.testing.assert_close(torch.hypot(along, down), torch.full((N,), 15.0), atol=0.1, rtol=0)
+    assert degrees.abs().max() <= 30.5
+    assert degrees.max() > 20.0
+    assert degrees.min() < -20.0
+
+
+def test_what_a_rotation_lays_bare_is_filled_with_the_picture() -> None:
+    pictures = torch.full((N, SIZE, SIZE, 3), 200, dtype=torch.uint8)
+    changed = changed_batch(pictures, ROWS, AugmentConfig(rotation=180.0))
+
+    torch.testing.assert_close(changed, plain_batch(pictures, ROWS))
+
+
 def test_colours_stay_in_range_and_change(pixels: torch.Tensor) -> None:
     changed = changed_batch(pixels, ROWS, AugmentConfig(colour=0.8))
 
