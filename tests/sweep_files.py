@@ -45,7 +45,9 @@ def shortened(file: Path) -> list[str]:
         overrides += ["model.input_size=32", "model.weights=none"]
     if spec.schedule.kind == "step":
         overrides.append("schedule.at=[10, 20]")
-    if spec.confirm is not None:
+    if spec.trains_on_pictures:  # what a confirmation is, the others show
+        overrides.append("confirm=null")
+    elif spec.confirm is not None:
         overrides += ["confirm.repeats=2", "confirm.top_k=1"]
     if spec.removal.rule == "bdr":
         overrides.append(f"removal.start={START}")
