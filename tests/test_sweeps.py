@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from fer_sweep.cli.app import app
 from fer_sweep.spec import json_schema, load_sweep
+from fer_sweep.training.threads import one_thread
 from tests.sweep_files import ROOT, shortened, write_inputs
 from tests.tracking.studies import children_of, new_home
 
@@ -19,6 +21,13 @@ IN_README = set(re.findall(r"fer-sweep run sweeps/(\S+)", (ROOT / "README.md").r
 """Those are run by test_readme.py; the paper's by cli/test_paper.py."""
 UNTRACKED = ("augmentation", "pretrain", "pretraining")
 """What becomes of networks on pictures in MLflow, sweeps/cnn.yaml shows; writing it takes longest."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Threads that wait for each other are slow on a machine that others use too."""
+    with one_thread():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ from fer_sweep.spec.models import ResnetModel
 from fer_sweep.training.picture_network import PictureNetwork
 from fer_sweep.training.pretraining import note_pretraining
 from fer_sweep.training.records import EpochReport
+from fer_sweep.training.threads import one_thread
 
 SWEEP = """\
 name: small
@@ -34,6 +35,13 @@ train: {optimizer: adam, learning_rate: 1e-3, epochs: 3, batch_size: 16}
 parameters: {train.learning_rate: {values: [1e-3, 1e-4]}, model.weights: {values: [none, not-there.pth]}}
 method: grid
 """
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Threads that wait for each other are slow on a machine that others use too."""
+    with one_thread():
+        yield
 
 
 @dataclass(frozen=True)
