@@ -46,7 +46,7 @@ def pretrain_backbone(spec: SweepSpec, output: Path, *, force: bool, home: Home,
     checkpoint, device = output.with_name(f"{output.name}.checkpoint"), choose_device(spec.resources.device)
     with Interruption("at the end of this epoch, to go on from there") as interruption:
         reports = pretrain(spec.base, samples, fold, seed=spec.seed, device=device, checkpoint=checkpoint)
-        pretrained = _follow(reports, interruption)
+        pretrained = _follow(reports, interruption, epochs=spec.base.train.last_epoch)
     content = weights_file(pretrained.weights, pretrained.origin)
     with _writing(output):
         write_atomically(output, content)
@@ -86,10 +86,12 @@ def _writing(output: Path) -> Iterator[None]:
         ) from error
 
 
-def _follow(reports: Generator[EpochReport, None, Pretrained], interruption: Interruption) -> Pretrained:
+def _follow(
+    reports: Generator[EpochReport, None, Pretrained], interruption: Interruption, *, epochs: int
+) -> Pretrained:
     """Show how it does, to the end; in a pipe, LINES times."""
     with closing(reports), noted_bars(err) as bars:
-        task, told = bars.add_task("epochs", total=None, note=""), 0
+        task, told = bars.add_task("epochs", total=epochs, note=""), 0
         while True:
             try:
                 report = next(reports)
@@ -97,10 +99,10 @@ def _follow(reports: Generator[EpochReport, None, Pretrained], interruption: Int
                 result: Pretrained = end.value
                 return result
             note = _note(report)
-            bars.update(task, completed=report.epoch, total=report.last_epoch, note=note)
-            if not err.is_terminal and report.epoch * LINES >= told * report.last_epoch:
-                err.print(f"epoch {report.epoch} of {report.last_epoch}: {note}", soft_wrap=True)
-                told = report.epoch * LINES // report.last_epoch + 1
+            bars.update(task, completed=report.epoch, note=note)
+            if not err.is_terminal and report.epoch * LINES >= told * epochs:
+                err.print(f"epoch {report.epoch} of {epochs}: {note}", soft_wrap=True)
+                told = report.epoch * LINES // epochs + 1
             interruption.check()
 
 
