@@ -122,6 +122,8 @@ def _lines(origin: Origin, output: Path, model: object) -> Iterator[str]:
         yield "nothing was held out, so how well it learnt is not known; --set protocol.validation_fraction=0.1 tells"
     else:
         persons = "other persons" if origin.person_independent else "partly the same persons"
+        if origin.persons == origin.samples:
+            persons = "whoever it may be, as no persons are known"
         yield (
             f"held out: accuracy {100 * origin.accuracy:.2f} %, UAR {100 * origin.uar:.2f} % on {origin.held_out:,} "
             f"pictures of {persons} (always the commonest class: {100 * origin.most_frequent:.2f} %)"

@@ -18,7 +18,7 @@ from fer_sweep.data import load_samples
 from fer_sweep.data.folds import without_test
 from fer_sweep.errors import DataError, FerSweepError, SpecError
 from fer_sweep.models.resnet import build_resnet, load_weights
-from fer_sweep.models.weights_file import ORIGIN, pictures_behind
+from fer_sweep.models.weights_file import ORIGIN, Origin, pictures_behind
 from fer_sweep.spec import load_sweep
 from fer_sweep.spec.models import ResnetModel
 from fer_sweep.training.picture_network import PictureNetwork
@@ -151,6 +151,23 @@ def test_it_goes_on_from_other_weights_and_remembers_their_pictures(made: Made, 
     assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.parametrize(
+    ("persons", "independent", "told"),
+    [
+        (8, True, "on 12 pictures of other persons (always the commonest class: 16.67 %)"),
+        (8, False, "on 12 pictures of partly the same persons ("),
+        (56, True, "on 12 pictures of whoever it may be, as no persons are known ("),
+    ],
+)
+def test_whose_pictures_were_held_out_is_said_as_far_as_it_is_known(
+    persons: int, independent: bool, told: str, made: Made
+) -> None:
+    facts = {**made.content[ORIGIN], "persons": persons, "person_independent": independent}
+    origin = Origin(**{**facts, "held_out": 12, "most_frequent": 1 / 6})
+
+    assert told in list(command._lines(origin, made.file, made.model()))[1]
+
+
 def test_interrupted_it_writes_nothing_and_goes_on_where_it_stopped(
     made: Made, sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signals: None
 ) -> None:
@@ -179,7 +196,6 @@ def test_interrupted_it_writes_nothing_and_goes_on_where_it_stopped(
     assert done.exit_code == 0, (done.output, done.exception)
     assert trained == [0, 1, 2]
     assert list(tmp_path.iterdir()) == [file]
-    assert "pictures of other persons (always the commonest class: " in done.stdout
     again = torch.load(file, weights_only=True)
     assert again[ORIGIN] == made.content[ORIGIN]
     assert all(torch.equal(tensor, made.content["state_dict"][name]) for name, tensor in again["state_dict"].items())
