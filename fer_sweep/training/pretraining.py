@@ -57,7 +57,7 @@ def pretrain(
     Interrupted, it goes on from the file `checkpoint`, which is the caller's to delete. Raises what `refit` does.
     """
     assert isinstance(config.model, ResnetModel)
-    earlier = _pictures_behind(config.model)
+    earlier = _behind(config.model.weights)
     with closing(refit(config, samples, seed=seed, device=device, fold=fold, checkpoint=checkpoint)) as reports:
         while True:
             try:
@@ -102,8 +102,8 @@ def note_pretraining(samples: Samples, spec: SweepSpec) -> Samples:
 
 def _seen_before(samples: Samples, spec: SweepSpec) -> Iterator[str]:
     for path in dict.fromkeys(model.weights for model in resnets_reached(spec)):
-        behind = frozenset() if path in NAMED else pictures_behind(path)
-        seen = sum(digest in behind for digest in samples.pictures.digests) if behind else 0
+        behind = _behind(path)
+        seen = sum(digest in behind for digest in samples.pictures.digests)
         if seen:
             yield (
                 f"{seen} of {len(samples)} pictures were trained on when {path} was made: with these weights, scores "
@@ -111,5 +111,5 @@ def _seen_before(samples: Samples, spec: SweepSpec) -> Iterator[str]:
             )
 
 
-def _pictures_behind(model: ResnetModel) -> frozenset[str]:
-    return frozenset() if model.weights in NAMED else pictures_behind(model.weights)
+def _behind(weights: str) -> frozenset[str]:
+    return frozenset() if weights in NAMED else pictures_behind(weights)

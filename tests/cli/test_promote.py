@@ -4,19 +4,23 @@ import json
 import shutil
 import signal
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import Result
 
+from fer_sweep.cli.promote import _samples
+from fer_sweep.data import make_split
 from fer_sweep.errors import StudyError
+from fer_sweep.study.facts import StudyFacts
 from fer_sweep.study.home import Home
 from fer_sweep.tracking.registry import Registry, Version
 from tests.cli.commands import start
 from tests.cli.test_run import failing, invoke
 from tests.tracking.browser import look
-from tests.tracking.studies import client_of, new_home, runs_of
+from tests.tracking.studies import client_of, new_home, runs_of, tiny
 from tests.tracking.test_client import free_port
 
 PLANTED = """\
@@ -321,3 +325,11 @@ def test_a_server_takes_the_promotion_and_its_page_shows_the_evidence(home: Home
     assert "Accepted: web version 2, against version 1." in page
     assert "get-artifact?path=evidence/web-v2/evidence.png" in page
     assert shown.startswith(b"\x89PNG")
+
+
+def test_what_was_said_of_a_studys_data_is_said_of_its_promotion(tmp_path: Path) -> None:
+    spec, samples = tiny(tmp_path)
+    warned = replace(samples, warnings=("9 of 60 pictures were trained on",))
+    facts = StudyFacts("tiny", spec, warned, make_split(samples, spec.protocol), samples.fingerprint)
+
+    assert _samples(facts, Home(tmp_path)).warnings == warned.warnings
