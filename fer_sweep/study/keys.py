@@ -6,7 +6,7 @@ from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.study.events import Trial
 from fer_sweep.training.seeds import derive_seed
 
-NEWER = {"augment": ("rotation",)}
+NEWER = {"augment": ("rotation",), "removal": ("at_random",)}
 """Fields that earlier versions did not have. At its default such a field is no part of a key, so that what an earlier
 version measured is found."""
 
@@ -20,11 +20,12 @@ def config_key(config: TrialConfig, split_hash: str) -> str:
 
 def _unset(config: TrialConfig) -> dict[str, set[str]]:
     """Section -> newer fields of it that are at their defaults."""
-    sections = {name: getattr(config, name) for name in NEWER}
-    return {
-        name: {field for field in NEWER[name] if getattr(section, field) == type(section).model_fields[field].default}
-        for name, section in sections.items()
-    }
+    unset: dict[str, set[str]] = {}
+    for name, newer in NEWER.items():
+        section = getattr(config, name)
+        fields = type(section).model_fields
+        unset[name] = {f for f in newer if f in fields and getattr(section, f) == fields[f].default}
+    return unset
 
 
 def trial_seed(study_seed: int, trial: Trial) -> int:
