@@ -57,10 +57,7 @@ def places(*, slots: int, device: Literal["cpu", "cuda"], gpus: int) -> list[Pla
     cores = sorted(os.sched_getaffinity(0)) if known else list(range(os.cpu_count() or 1))
     if device == "cuda":
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus)))).split(",")
-        threads = str(max(1, len(cores) // slots))
-        return [
-            Place("cuda", {"CUDA_VISIBLE_DEVICES": visible[i % len(visible)], "OMP_NUM_THREADS": threads}, None)
-            for i in range(slots)
-        ]
+        threads = max(1, len(cores) // slots)
+        return [Place("cuda", {"CUDA_VISIBLE_DEVICES": visible[i % len(visible)]}, threads, None) for i in range(slots)]
     shares = [cores[i % len(cores) :: slots] for i in range(slots)]
-    return [Place("cpu", {"OMP_NUM_THREADS": str(len(share))}, frozenset(share)) for share in shares]
+    return [Place("cpu", {}, len(share), frozenset(share)) for share in shares]

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a worker runs. environment: what is set before torch is loaded; cores: to which it keeps, None: all."""
+    """Where a worker runs. environment: what is set before torch is loaded; threads: with how many torch computes;
+    cores: to which it keeps, None: all."""
 
     device: Literal["cpu", "cuda"]
     environment: Mapping[str, str]
+    threads: int
     cores: frozenset[int] | None
 
 
@@ -69,12 +71,16 @@ class Done:
 def work(connection: Connection, place: Place) -> None:
     """Receive the samples, then orders, until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the coordinator, which says when to leave
-    os.environ.update(place.environment)
+    os.environ.update(place.environment, OMP_NUM_THREADS=str(place.threads))
     if place.cores is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, place.cores)
     from fer_sweep.execution.inline import run_guarded  # here: it loads torch, which looks for GPUs
+    from fer_sweep.training.threads import compute_with
     from fer_sweep.training.trials import choose_device
 
+    # A script that imports torch has loaded it by now, with a thread per core of the machine: on fewer cores they wait
+    # for each other, and a convolution takes 15 times as long.
+    compute_with(place.threads)
     device = choose_device(place.device)
     try:
         samples: Samples = connection.recv()

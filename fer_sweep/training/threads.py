@@ -6,6 +6,11 @@ from contextlib import contextmanager
 import torch
 
 
+def compute_with(threads: int) -> None:
+    """torch's operations on so many threads each, from now on."""
+    torch.set_num_threads(threads)
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """torch's operations on a single thread each, and afterwards as before."""

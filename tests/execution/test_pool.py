@@ -2,18 +2,21 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import torch
 
 from fer_sweep.errors import StudyError
 from fer_sweep.execution import dispatch
 from fer_sweep.execution import slot as slot_module
 from fer_sweep.execution.executor import Progress, WorkerLost
 from fer_sweep.execution.pool import Pool, places
+from fer_sweep.execution.worker import Place, work
 from fer_sweep.training.records import TrialFailure
 from fer_sweep.training.trial_run import TrialRequest
 from tests.execution.trials import LONG, SAMPLES, SPLIT, requests, results, run
@@ -115,8 +118,24 @@ def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     many = places(slots=7, device="cpu", gpus=0)
 
     assert [sorted(place.cores or ()) for place in two] == [[0, 2, 4], [1, 3]]
-    assert [place.environment["OMP_NUM_THREADS"] for place in two] == ["3", "2"]
+    assert [place.threads for place in two] == [3, 2]
     assert [sorted(place.cores or ()) for place in many] == [[0], [1], [2], [3], [4], [0], [1]]
+
+
+def test_a_worker_computes_with_its_threads_though_torch_is_loaded_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")  # put back afterwards
+    before, handler = torch.get_num_threads(), signal.getsignal(signal.SIGINT)
+    ours, theirs = multiprocessing.Pipe()
+    ours.send(SAMPLES)
+    ours.close()
+    try:
+        torch.set_num_threads(2)
+        work(theirs, Place("cpu", {}, threads=1, cores=None))
+        assert torch.get_num_threads() == 1
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+    finally:
+        torch.set_num_threads(before)
+        signal.signal(signal.SIGINT, handler)
 
 
 def test_workers_take_gpus_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
