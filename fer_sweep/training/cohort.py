@@ -1,6 +1,6 @@
 """A cohort: networks that share one engine, stopping where a removal rule must look and leaving as they end."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from fer_sweep.training.engines import build_engine, is_fused, kind_of, width_of
-from fer_sweep.training.metrics import confusion_matrix, mean_cross_entropy, metric_values
+from fer_sweep.training.metrics import confusion_matrix, mean_cross_entropy, metric_values_of
 from fer_sweep.training.network_run import Ending, Network, NetworkRun, with_shadow
 from fer_sweep.training.picture_population import PicturePopulation
 
@@ -57,9 +57,9 @@ class Cohort:
         if not concerned:
             return
         cross_entropy, right = self._population.recent()
-        test, validation = self._population.predict(TEST), self._population.predict(VALIDATION)
-        for p, run in concerned:
-            self._observe(run, cross_entropy[p], right[p], test[p], validation[p])
+        self._observe(
+            concerned, cross_entropy, right, self._population.predict(TEST), self._population.predict(VALIDATION)
+        )
 
     def end(self, trial: int) -> None:
         """Stop the networks of one trial here."""
@@ -108,8 +108,9 @@ class Cohort:
         cross_entropy, _ = population.errors()
         test, validation, train = (population.predict(part) for part in (TEST, VALIDATION, TRAIN))
         series = population.history()
+        right = {p: train[p].argmax(1) == run.network.data.train.y for p, run in leaving}
+        self._observe(leaving, cross_entropy, right, test, validation)
         for p, run in leaving:
-            self._observe(run, cross_entropy[p], train[p].argmax(1) == run.network.data.train.y, test[p], validation[p])
             run.finish(
                 epoch,
                 Ending(
@@ -132,28 +133,37 @@ class Cohort:
 
     def _observe(
         self,
-        run: NetworkRun,
+        concerned: Sequence[tuple[int, NetworkRun]],
         cross_entropy: npt.NDArray[np.float64],
-        right: npt.NDArray[np.bool_],
-        test: npt.NDArray[np.float32],
-        validation: npt.NDArray[np.float32],
+        right: npt.NDArray[np.bool_] | Mapping[int, npt.NDArray[np.bool_]],
+        test: Sequence[npt.NDArray[np.float32]],
+        validation: Sequence[npt.NDArray[np.float32]],
     ) -> None:
-        data, classes, n = run.network.data, test.shape[1], len(run.active)
-        run.observe(
-            self._population.epoch,
-            cross_entropy[:n],
-            right[:n],
-            test_loss=mean_cross_entropy(test, data.test.y),
-            test=metric_values(confusion_matrix(data.test.y, test.argmax(1), classes)),
-            validation=metric_values(confusion_matrix(data.validation.y, validation.argmax(1), classes))
-            if len(validation)
-            else None,
+        """Note how the networks in these rows of the population do; everything else is by row."""
+        on_test = metric_values_of([_confusion(run.network.data.test.y, test[p]) for p, run in concerned])
+        on_validation = metric_values_of(
+            [_confusion(run.network.data.validation.y, validation[p]) for p, run in concerned]
         )
+        for (p, run), test_values, validation_values in zip(concerned, on_test, on_validation, strict=True):
+            n = len(run.active)
+            run.observe(
+                self._population.epoch,
+                cross_entropy[p, :n],
+                right[p][:n],
+                test_loss=mean_cross_entropy(test[p], run.network.data.test.y),
+                test=test_values,
+                validation=validation_values if len(validation[p]) else None,
+            )
+
+
+def _confusion(truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    return confusion_matrix(truth, probabilities.argmax(1), probabilities.shape[1])
 
 
 def form_cohorts(networks: Sequence[Network], *, classes: int, device: torch.device, workers: int) -> Iterator[Cohort]:
-    """Group networks that can train together, no more than leaves every one of `workers` something to do, and for the
-    batched engine of similar widths (narrower ones are padded) and as many as the cache (or the GPU) likes."""
+    """Group networks that can train together. The fused engine has threads of its own and takes them all; the batched
+    one no more than leaves every one of `workers` something to do, of similar widths (narrower ones are padded), and as
+    many as the cache (or the GPU) likes."""
     limit = CUDA_BYTES if device.type == "cuda" else CPU_BYTES
     most = -(-len(networks) // workers)
     # stable: networks of a trial stay together
@@ -164,8 +174,8 @@ def form_cohorts(networks: Sequence[Network], *, classes: int, device: torch.dev
             bytes_with = 4 * (len(batch) + 1) * width_of(network) * len(network.data.train.y)
             too_wide = batch and width_of(network) > 1.25 * width_of(batch[0]) + 8
             batched = network.data.pixels is None and not is_fused(network, device)
-            misfit = batched and (bytes_with > limit or too_wide)
-            if batch and (len(batch) >= most or misfit):
+            misfit = len(batch) >= most or bytes_with > limit or too_wide
+            if batch and batched and misfit:
                 yield Cohort(batch, classes=classes, device=device)
                 batch = []
             batch.append(network)

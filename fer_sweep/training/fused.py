@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +24,6 @@ from fer_sweep.training.member import Member, Weights
 from fer_sweep.training.schedules import rates_until
 
 _OPTIMIZERS = {"sgd": kernel.SGD, "adam": kernel.ADAM, "adamw": kernel.ADAMW}
-R = TypeVar("R")
 
 
 class FusedPopulation:
@@ -45,7 +43,18 @@ class FusedPopulation:
     def advance(self, epochs: int) -> None:
         """Run `epochs` epochs without looking at anything."""
         assert self.epoch + epochs <= self._networks[0].history.shape[1], "more epochs than were announced"
-        self._each(lambda network: network.train_for(self.epoch, epochs))
+        waiting = iter(self._networks)  # whichever thread is free takes the next: cores are not equally fast
+
+        def train() -> None:
+            for network in waiting:
+                network.train_for(self.epoch, epochs)
+
+        if len(self) == 1:
+            train()
+        else:
+            threads = _threads(os.getpid())
+            for share in [threads.submit(train) for _ in range(min(_cores(), len(self)))]:
+                share.result()
         self.epoch += epochs
 
     def errors(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -61,13 +70,14 @@ class FusedPopulation:
 
     def _padded(self, ask: Callable[["_Network"], npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
         both = np.zeros((2, len(self), max(len(network.y) for network in self._networks)))
-        for p, answer in enumerate(self._each(ask)):
+        for p, network in enumerate(self._networks):  # not on threads: most of it holds Python's lock
+            answer = ask(network)
             both[:, p, : answer.shape[1]] = answer
         return both
 
     def predict(self, part: int) -> list[Floats]:
         """Class probabilities (n, C) of every network on its evaluation set number `part`; -1 is the training set."""
-        return self._each(lambda network: network.probabilities(part))
+        return [network.probabilities(part) for network in self._networks]
 
     def weigh(self, network: int, weights: Floats) -> None:
         """(n,) whether one network trains on each training sample from now on: 1, or 0."""
@@ -86,11 +96,6 @@ class FusedPopulation:
         """The fields of MlpWeights of one network."""
         return self._networks[network].weights()
 
-    def _each(self, work: Callable[["_Network"], R]) -> list[R]:
-        if len(self) == 1:
-            return [work(self._networks[0])]
-        return list(_threads(os.getpid()).map(work, self._networks))
-
 
 def is_fusible(train: TrainConfig) -> bool:
     """Whether this engine can train so: full batches, all samples alike."""
@@ -108,11 +113,14 @@ def compile_all() -> None:
 
 
 @cache
-def _threads(process: int) -> ThreadPoolExecutor:
+def _threads(_process: int) -> ThreadPoolExecutor:
     """As many threads as cores, shared by all populations of this process: together they never keep more than that
-    busy. A forked process inherits no threads, so it is asked for by process number."""
-    cores = len(os.sched_getaffinity(process)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return ThreadPoolExecutor(cores, thread_name_prefix="fused")
+    busy. A forked process inherits no threads, so they are asked for by process number."""
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="fused")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

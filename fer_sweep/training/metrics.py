@@ -131,16 +131,22 @@ class Scores:
 
 def metric_values(confusion: IntArray) -> MetricValues:
     """Accuracy, macro-F1 and UAR of one confusion matrix; NaN where not one sample was counted."""
+    (values,) = metric_values_of([confusion])
+    return values
+
+
+def metric_values_of(confusions: Sequence[IntArray]) -> list[MetricValues]:
+    """The `metric_values` of every one of some networks, at the cost of one of them."""
     # the same as by class_metrics, which computes twice as much: this is called for every network at every report
-    right, counts = np.diag(confusion).astype(np.float64), confusion.astype(np.float64)
-    true, predicted = counts.sum(axis=1), counts.sum(axis=0)
-    if not true.any():
-        return MetricValues(accuracy=math.nan, macro_f1=math.nan, uar=math.nan)
-    return MetricValues(
-        accuracy=float(right.sum() / true.sum()),
-        macro_f1=float(_ratio(2 * right, true + predicted).mean()),
-        uar=float(_ratio(right, true).mean()),
-    )
+    counts = np.stack(confusions).astype(np.float64)
+    right = np.diagonal(counts, axis1=1, axis2=2)
+    true, predicted = counts.sum(axis=2), counts.sum(axis=1)
+    total = true.sum(axis=1)
+    with np.errstate(invalid="ignore"):  # 0 / 0 without samples
+        accuracy = right.sum(axis=1) / total
+    macro_f1, uar = (_ratio(2 * right, true + predicted).mean(axis=1), _ratio(right, true).mean(axis=1))
+    macro_f1[total == 0.0] = uar[total == 0.0] = math.nan
+    return [MetricValues(*values) for values in np.stack([accuracy, macro_f1, uar], axis=1).tolist()]
 
 
 def mean_values(values: Sequence[MetricValues]) -> MetricValues:
@@ -151,7 +157,7 @@ def mean_values(values: Sequence[MetricValues]) -> MetricValues:
 def scores(confusions: Sequence[IntArray], *, repeats: int) -> Scores:
     """Scores from per-network confusion matrices ordered by (repeat, fold)."""
     each = [class_metrics(confusion) for confusion in confusions]
-    values = [metric_values(confusion) for confusion in confusions]
+    values = metric_values_of(confusions)
     return Scores(
         by_network={name: np.array([v.value(name) for v in values]).reshape(repeats, -1) for name in METRICS},
         confusions=np.stack(confusions),
