@@ -11,6 +11,7 @@ from fer_sweep.training.metrics import (
     confusion_matrix,
     mean_cross_entropy,
     metric_values,
+    metric_values_of,
     row_shares,
     scores,
 )
@@ -58,6 +59,16 @@ def test_false_positives_and_specificities_add_up(confusion: np.ndarray) -> None
     assert ((n - of_class) * specificity).sum() == pytest.approx(n * (7 - 2 + accuracy))
     assert metric_values(confusion).macro_f1 == pytest.approx(class_metrics(confusion).f1.mean())
     assert metric_values(confusion).uar == pytest.approx(class_metrics(confusion).recall.mean())
+
+
+def test_networks_are_scored_together_as_each_is_alone() -> None:
+    some, none = np.array([[3, 1], [2, 4]]), np.zeros((2, 2), dtype=np.int64)
+
+    together = metric_values_of([some, none, some.T])
+
+    assert [together[0], together[2]] == [metric_values(some), metric_values(some.T)]
+    assert together[0].accuracy == pytest.approx(0.7)
+    assert np.isnan([together[1].accuracy, together[1].macro_f1, together[1].uar]).all(), "nothing was counted"
 
 
 def test_cross_entropy_of_predictions_is_finite_where_the_true_class_has_probability_zero() -> None:
