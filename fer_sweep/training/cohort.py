@@ -1,6 +1,6 @@
 """A cohort: networks that share one engine, stopping where a removal rule must look and leaving as they end."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -57,9 +57,8 @@ class Cohort:
         if not concerned:
             return
         cross_entropy, right = self._population.recent()
-        self._observe(
-            concerned, cross_entropy, right, self._population.predict(TEST), self._population.predict(VALIDATION)
-        )
+        test, validation = self._population.predict(TEST), self._population.predict(VALIDATION)
+        self._observe(concerned, cross_entropy, list(right), test, validation)
 
     def end(self, trial: int) -> None:
         """Stop the networks of one trial here."""
@@ -108,7 +107,7 @@ class Cohort:
         cross_entropy, _ = population.errors()
         test, validation, train = (population.predict(part) for part in (TEST, VALIDATION, TRAIN))
         series = population.history()
-        right = {p: train[p].argmax(1) == run.network.data.train.y for p, run in leaving}
+        right = [train[p].argmax(1) == run.network.data.train.y for p, run in enumerate(self._rows)]
         self._observe(leaving, cross_entropy, right, test, validation)
         for p, run in leaving:
             run.finish(
@@ -135,7 +134,7 @@ class Cohort:
         self,
         concerned: Sequence[tuple[int, NetworkRun]],
         cross_entropy: npt.NDArray[np.float64],
-        right: npt.NDArray[np.bool_] | Mapping[int, npt.NDArray[np.bool_]],
+        right: Sequence[npt.NDArray[np.bool_]],
         test: Sequence[npt.NDArray[np.float32]],
         validation: Sequence[npt.NDArray[np.float32]],
     ) -> None:

@@ -136,7 +136,7 @@ def metric_values(confusion: IntArray) -> MetricValues:
 
 
 def metric_values_of(confusions: Sequence[IntArray]) -> list[MetricValues]:
-    """The `metric_values` of every one of some networks, at the cost of one of them."""
+    """The `metric_values` of some networks, a confusion matrix each, in one pass."""
     # the same as by class_metrics, which computes twice as much: this is called for every network at every report
     counts = np.stack(confusions).astype(np.float64)
     right = np.diagonal(counts, axis1=1, axis2=2)
