@@ -24,6 +24,7 @@ from fer_sweep.execution.inline import run_guarded
 from fer_sweep.execution.ray_samples import on_this_node
 from fer_sweep.execution.worker import Done, Order
 from fer_sweep.training.records import Record
+from fer_sweep.training.threads import compute_with
 from fer_sweep.training.trials import Device, choose_device, gpu_count
 
 
@@ -72,6 +73,7 @@ class RayWorker:
         if self._device.type == "cpu" and self._all_cores:
             every = self._all_cores
             os.sched_setaffinity(0, {every[(seat * self._cores + i) % len(every)] for i in range(self._cores)})
+            compute_with(self._cores)  # Ray says so too, but not where OMP_NUM_THREADS is set for the cluster
         folder = order.folder
         if not order.log.exists() or not os.access(folder, os.W_OK):  # the coordinator has made it: another file system
             folder = Path(self._rest.enter_context(tempfile.TemporaryDirectory(prefix="fer-sweep-")))
