@@ -22,8 +22,8 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from fer_sweep.cli.app import app
-from fer_sweep.errors import out_of_space
+from fer_sweep.cli.app import DISK_FULL, app, main
+from fer_sweep.errors import StudyError, TrackingError, out_of_space
 from fer_sweep.study.home import Home
 from fer_sweep.training.checkpoint import Checkpoint
 from tests.cli.commands import Started, fer_sweep, start
@@ -70,7 +70,7 @@ def test_a_full_disk_is_told_and_the_same_command_resumes(small_disk: Path, tmp_
         space = os.statvfs(small_disk)
         filler.write_bytes(bytes(space.f_bavail * space.f_frsize - left * 1024))
         full = fer_sweep(*command, "--offline")
-        assert full.returncode in (4, 7), full.stderr
+        assert full.returncode == DISK_FULL, full.stderr
         assert "Traceback" not in full.stderr
         assert "Free some space and run the same command again; what was computed so far is kept." in full.stderr
     assert "base complete" in full.stderr
@@ -99,6 +99,40 @@ def test_a_full_disk_is_told_from_other_errors(error: Exception, said: str | Non
     for raised in (error, wrapped):
         found = out_of_space(raised)
         assert (found is None) if said is None else (said in str(found))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (StudyError("no such study."), 2, "error: no such study."),
+        (TrackingError("the store is away."), 4, "error: the store is away."),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            7,
+            "error: the disk is full: [Errno 28] No space",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/x/y"),
+            2,
+            "error: /x/y: Permission denied. Let this",
+        ),
+    ],
+)
+def test_an_error_is_a_message_and_an_exit_code(
+    error: Exception, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        if isinstance(error, OSError) and code == DISK_FULL:
+            raise TrackingError("the journal cannot be written") from error  # what was made of it comes second
+        raise error
+
+    monkeypatch.setattr("fer_sweep.cli.app.app", fail)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == code
+    assert capsys.readouterr().err.startswith(said)
 
 
 def test_a_checkpoint_that_the_disk_does_not_take_costs_no_trial(

@@ -87,19 +87,22 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
-    except FerSweepError as error:
+    except Exception as error:
+        full = out_of_space(error)  # whatever was made of it on the way
+        if full is not None:
+            typer.echo(
+                f"error: the disk is full: {full}. Free some space and run the same command again; what was computed "
+                "so far is kept.",
+                err=True,
+            )
+            sys.exit(DISK_FULL)
+        if isinstance(error, PermissionError) and error.filename is not None:
+            typer.echo(f"error: {error.filename}: {error.strerror}. Let this user in, or name another place.", err=True)
+            sys.exit(FerSweepError.exit_code)
+        if not isinstance(error, FerSweepError):
+            raise
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except Exception as error:
-        full = out_of_space(error)
-        if full is None:
-            raise
-        typer.echo(
-            f"error: the disk is full: {full}. Free some space and run the same command again; what was computed so "
-            "far is kept.",
-            err=True,
-        )
-        sys.exit(DISK_FULL)
 
 
 if __name__ == "__main__":

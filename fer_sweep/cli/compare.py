@@ -15,7 +15,7 @@ from fer_sweep.study.comparison import PairedDifference, compare, metrics_from
 from fer_sweep.study.home import Home
 from fer_sweep.study.measured import Measured, Reference, load_measured, parse_reference
 from fer_sweep.study.store import stored_studies
-from fer_sweep.study.summary import describe
+from fer_sweep.study.summary import describe, evidence
 from fer_sweep.study.wording import percent
 from fer_sweep.tracking.address import store_of
 from fer_sweep.tracking.ending import finished_study
@@ -92,7 +92,6 @@ def _table(first: Measured, others: Sequence[Measured], differences: Sequence[Pa
 
 def _sentences(first: Measured, others: Sequence[Measured], differences: Sequence[PairedDifference]) -> list[str]:
     said = []
-    count = f" and for {len(others)} comparisons" if len(others) > 1 else ""
     for found in differences[: len(others)]:  # the study's own metric
         c = found.comparison
         if found.better is not None:
@@ -102,9 +101,7 @@ def _sentences(first: Measured, others: Sequence[Measured], differences: Sequenc
         else:
             verdict = "The difference lies within the noise: which is better cannot be told."
         said.append(
-            f"{found.trial} has {found.metric} {100 * c.difference:+.2f} points against {first.name}: 95 % interval "
-            f"[{100 * c.low:+.2f}, {100 * c.high:+.2f}], p = {c.p_holm:.2g} (corrected for overlapping training sets"
-            f"{count}, n = {c.n} folds). {verdict}"
+            f"{found.trial} against {first.name}, {found.metric}: {evidence(c, comparisons=len(others))}. {verdict}"
         )
     return said
 

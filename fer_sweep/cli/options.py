@@ -11,7 +11,10 @@ Overrides = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Replace a value of the file, e.g. train.epochs=100. Repeatable."),
 ]
 HomeFolder = Annotated[
-    Path, typer.Option("--home", envvar="FER_SWEEP_HOME", help="Folder of databases, results and artifacts.")
+    Path,
+    typer.Option(
+        "--home", envvar="FER_SWEEP_HOME", file_okay=False, help="Folder of databases, results and artifacts."
+    ),
 ]
 Storage = Annotated[
     str | None,

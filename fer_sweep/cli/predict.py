@@ -16,13 +16,15 @@ from rich.text import Text
 
 from fer_sweep.cli import tables
 from fer_sweep.cli.console import err, out
+from fer_sweep.data.picture_files import picture_files
 from fer_sweep.data.pictures import Pictures, each, together
 from fer_sweep.data.table import read_features
-from fer_sweep.errors import DataError, ModelError
+from fer_sweep.errors import DataError
 from fer_sweep.serving import Classifier, FeatureRows
-from fer_sweep.serving.requests import SUFFIXES, pictures_of
+from fer_sweep.serving.requests import pictures_of
+from fer_sweep.spec.data import PICTURE_SUFFIXES
 from fer_sweep.study.home import Home
-from fer_sweep.tracking.address import store_of
+from fer_sweep.tracking.address import existing_store
 from fer_sweep.tracking.client import open_client
 from fer_sweep.tracking.fitted_model import FoundModel, fetch_pipeline, find_model
 
@@ -49,17 +51,12 @@ def show_predictions(uri: str, inputs: Sequence[str], *, tracking_uri: str | Non
     Raises ModelError for a model that there is not, DataError for inputs that cannot be read (after the answers for
     those that can), TrackingError if the store does not answer.
     """
-    place = Home(home)
-    if tracking_uri is None and not place.mlflow_file.exists():  # asking must not create a store
-        raise ModelError(
-            f"there is no MLflow store in {home}, so {uri} cannot be found. Name the folder of the store with --home, "
-            "or the address of a server with --tracking-uri."
-        )
+    store = existing_store(tracking_uri, Home(home), wanted=uri)
     for given in inputs:
         if not (file := Path(given).expanduser()).exists():
             raise DataError(f"{given} does not exist (looked for {file.absolute()}). Correct the path.")
     with err.status(f"fetching {uri}"):
-        client = open_client(store_of(tracking_uri, place))
+        client = open_client(store)
         found = find_model(client, uri)
         classifier = Classifier(fetch_pipeline(client, found))
     predictions = _of_tables(classifier, inputs) if _takes_rows(classifier) else _of_pictures(classifier, inputs)
@@ -84,7 +81,7 @@ def _of_tables(classifier: Classifier, files: Sequence[str]) -> list[Prediction]
     assert isinstance(rows, FeatureRows)
     predictions = []
     for file in files:
-        if Path(file).suffix.lower() in SUFFIXES or Path(file).is_dir():
+        if Path(file).suffix.lower() in PICTURE_SUFFIXES or Path(file).is_dir():
             raise DataError(
                 f"{file}: the model takes rows of features, not pictures. Give a CSV file with the columns "
                 f"{', '.join(rows.names)}."
@@ -92,7 +89,7 @@ def _of_tables(classifier: Classifier, files: Sequence[str]) -> list[Prediction]
         numbers, x = read_features(file, rows.names)
         prefix = f"{file}:" if len(files) > 1 else "row "
         names = [f"{prefix}{number}" for number in numbers]
-        predictions += _answers(names, classifier.of_rows(x), "a value is missing")
+        predictions += _answers(names, classifier.of_rows(x, names), "a value is missing")
     return predictions
 
 
@@ -121,9 +118,11 @@ def _files(given: str) -> list[str]:
         if place.suffix.lower() == ".csv":
             raise DataError(f"{given}: the model takes pictures, not rows of features. Give files such as face.jpg.")
         return [given]
-    found = sorted(file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    found = picture_files(place).files
     if not found:
-        raise DataError(f"{given} holds no pictures (files that end in {', '.join(SUFFIXES)}). Name another folder.")
+        raise DataError(
+            f"{given} holds no pictures (files that end in {', '.join(PICTURE_SUFFIXES)}). Name another folder."
+        )
     return [str(file) for file in found]
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from fer_sweep.cli import tables
 from fer_sweep.cli.console import out
 from fer_sweep.study.home import Home
-from fer_sweep.tracking.address import store_of
+from fer_sweep.tracking.address import existing_store
 from fer_sweep.tracking.client import open_client
 from fer_sweep.tracking.promotion import demote
 from fer_sweep.tracking.registry import Registry, Version, check_alias
@@ -20,7 +20,7 @@ from fer_sweep.tracking.registry import Registry, Version, check_alias
 def demote_model(name: str, *, alias: str, reason: str, tracking_uri: str | None, home: Path, as_json: bool) -> None:
     """Give an alias back to the version that had it before, and say so."""
     check_alias(alias)
-    registry = Registry(open_client(store_of(tracking_uri, Home(home))), name)
+    registry = Registry(open_client(existing_store(tracking_uri, Home(home), wanted=name)), name)
     move = demote(registry, alias, why=reason or "rolled back")
     if as_json:
         out.print_json(json.dumps({"model": name, **asdict(move)}))
@@ -32,7 +32,7 @@ def demote_model(name: str, *, alias: str, reason: str, tracking_uri: str | None
 
 def show_history(name: str, *, tracking_uri: str | None, home: Path, as_json: bool) -> None:
     """The versions of a model and every move of its aliases. Raises StudyError for a model that does not exist."""
-    registry = Registry(open_client(store_of(tracking_uri, Home(home))), name)
+    registry = Registry(open_client(existing_store(tracking_uri, Home(home), wanted=name)), name)
     registry.require()
     versions, moves = registry.versions(), registry.moves()
     if as_json:

@@ -130,6 +130,7 @@ def _as_json(summary: Summary) -> dict[str, object]:
         "study": summary.study,
         "metric": summary.metric,
         "goal": summary.goal,
+        "part": summary.part,
         "ended_by": summary.reason,
         "answer": answer(summary),
         "labels": summary.labels,

@@ -71,7 +71,8 @@ def _page(found: Sequence[Standing], home: Home, *, one: bool) -> RenderableType
     parts += [Text(text) for standing in found for text in _steered(standing)]
     if one and found[0].study.best is not None:
         study = found[0].study
-        parts.append(tables.ranking(out, Summary(study.name, study.metric, study.goal, study.rows, (), (), ""), top=20))
+        summary = Summary(study.name, study.metric, study.goal, study.rows, (), (), "", part=study.part)
+        parts.append(tables.ranking(out, summary, top=20))
     return Group(*parts)
 
 
@@ -110,6 +111,7 @@ def _as_json(standing: Standing) -> dict[str, object]:
         "study": study.name,
         "metric": study.metric,
         "goal": study.goal,
+        "part": study.part,
         "states": dict(Counter(row.state for row in study.rows)),
         "best": None if study.best is None else asdict(study.best),
         "run_by": standing.run_by,

@@ -40,14 +40,14 @@ def run(  # noqa: PLR0917 (typer passes by name)
 ) -> None:
     """Run a sweep, or resume it: the same command again goes on where it stopped."""
     try:
-        from fer_sweep.spec import load_sweep
+        from fer_sweep.spec import as_written, load_sweep
 
         resources = {
             "resources.executor": executor,
             "resources.slots": slots,
-            "resources.ray_address": ray_address,
         }
         shortcuts = [f"{path}={value}" for path, value in resources.items() if value is not None]
+        shortcuts += [] if ray_address is None else [as_written("resources.ray_address", ray_address)]
         # first, so that a mistake in the file is told at once
         spec = load_sweep(file, [*(overrides or []), *shortcuts])
         from fer_sweep.cli.run import run_sweep

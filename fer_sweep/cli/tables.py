@@ -34,7 +34,7 @@ def ranking(console: Console, summary: Summary, *, top: int) -> RenderableType:
     if Measurement.get(console, console.options.update(max_width=10_000), table).maximum > console.width:
         table = _narrow(shown, places)
     parts: list[RenderableType] = [
-        Text(f"{summary.study}: {summary.metric} by trial, % (spread: deviation over repeats, n: networks)"),
+        Text(f"{summary.study}: {summary.searched} by trial, % (spread: deviation over repeats, n: networks)"),
         table,
     ]
     rest = len(summary.rows) - len(shown)

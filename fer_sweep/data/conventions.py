@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fer_sweep.data.labels import expression_of
+from fer_sweep.data.picture_files import is_hidden, picture_files
 from fer_sweep.errors import DataError
+from fer_sweep.spec.data import PICTURE_SUFFIXES
 
 TRAINING, VALIDATION, TEST = 0, 1, 2
-PICTURE_SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm", ".jfif")
-)
 
 _PARTS = {"train": TRAINING, "val": VALIDATION, "test": TEST, "set1": TRAINING, "set2": TEST}
 _PART_FOLDER = re.compile(r"(train|val|test|set1|set2)(ing|id|idation|ing set)?([ _-].*)?", re.IGNORECASE)
@@ -63,13 +62,12 @@ def recognize(root: Path, labels: Sequence[str] | None) -> Layout:
         return _raf(root)
     if (root / "Emotion").is_dir() and (images := sorted(root.glob("*cohn-kanade-images"))):
         return _ck(root, images[0])
-    named = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()]
-    files = [path for path in named if not _hidden(path, root)]
-    layout = _by_names(root, files, labels)
-    if len(files) == len(named):
+    found = picture_files(root)
+    layout = _by_names(root, found.files, labels)
+    if not found.hidden:
         return layout
-    example = next(path for path in named if _hidden(path, root)).relative_to(root).as_posix()
-    hidden = f"{len(named) - len(files)} hidden files with names of pictures are ignored, such as {example}."
+    example = found.hidden[0].relative_to(root).as_posix()
+    hidden = f"{len(found.hidden)} hidden files with names of pictures are ignored, such as {example}."
     return replace(layout, warnings=(*layout.warnings, hidden))
 
 
@@ -77,7 +75,7 @@ def _by_names(root: Path, files: Sequence[Path], labels: Sequence[str] | None) -
     """The layout of a folder whose files' labels stand in the names of folders or files."""
     if not files:
         raise DataError(
-            f"data.path: {root} holds no picture files ({', '.join(sorted(PICTURE_SUFFIXES))}). Name a folder with one "
+            f"data.path: {root} holds no picture files ({', '.join(PICTURE_SUFFIXES)}). Name a folder with one "
             "folder per expression, or give a data.manifest."
         )
     if any(_class_of(path, root) for path in files):
@@ -86,11 +84,6 @@ def _by_names(root: Path, files: Sequence[Path], labels: Sequence[str] | None) -
     if jaffe:
         return Layout("JAFFE", tuple(jaffe), _ignored(root, files, jaffe))
     return _foreign_folders(root, files, labels)
-
-
-def _hidden(path: Path, root: Path) -> bool:
-    """Whether a file belongs to an operating system or program: `._x.png` holds macOS's attributes of x.png."""
-    return any(name.startswith(".") or name == "__MACOSX" for name in path.relative_to(root).parts)
 
 
 def _class_of(path: Path, root: Path) -> str | None:
@@ -175,7 +168,7 @@ def _raf_pictures(listing: Path, folder: Path) -> Iterator[Labelled]:
 
 
 def _ck(root: Path, images: Path) -> Layout:
-    files = [f for f in sorted((root / "Emotion").glob("*/*/*_emotion.txt")) if not _hidden(f, root)]
+    files = [f for f in sorted((root / "Emotion").glob("*/*/*_emotion.txt")) if not is_hidden(f, root)]
     if not files:
         raise DataError(
             f"data.path: {root} looks like CK+, but {root / 'Emotion'} has no file <subject>/<sequence>/*_emotion.txt. "
@@ -190,8 +183,8 @@ def _ck(root: Path, images: Path) -> Layout:
             contempt += 1
             continue
         place = images / subject / sequence
-        found = (p for p in sorted(place.glob("*")) if p.suffix.lower() in PICTURE_SUFFIXES)
-        frames = [path for path in found if not _hidden(path, root)]
+        found = (path for path in sorted(place.glob("*")) if path.suffix.lower() in PICTURE_SUFFIXES)
+        frames = [path for path in found if not is_hidden(path, root)]
         if not frames:
             raise DataError(
                 f"{file} labels the sequence {subject}/{sequence}, which has no pictures in {images}. Unpack them "

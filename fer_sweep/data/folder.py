@@ -120,7 +120,9 @@ def person_names(survey: Survey, pattern: str | None) -> tuple[list[str], tuple[
     Raises DataError if `pattern` is no regular expression with a group `person`, or does not fit every file.
     """
     ids = [picture.path.relative_to(survey.root).as_posix() for picture in survey.pictures]
-    found = persons_of(ids, None if pattern is None else _compiled(pattern))
+    labels = [picture.label for picture in survey.pictures]
+    persons = persons_of(ids, labels, None if pattern is None else _compiled(pattern))
+    found = persons.names
     unfit = [repr(path) for path, name in zip(ids, found, strict=True) if not name]
     if pattern is not None and len(unfit) == len(ids):
         raise DataError(f"data.person: {pattern!r} fits none of the {len(ids)} pictures, such as {unfit[0]}.")
@@ -133,11 +135,17 @@ def person_names(survey: Survey, pattern: str | None) -> tuple[list[str], tuple[
     # what a file says itself comes first, unless the user has said how to read it
     both = [p.person or name if pattern is None else name for p, name in zip(survey.pictures, found, strict=True)]
     alone = sum(name is None for name in both)
-    warning = (
-        f"{alone} of {len(ids)} pictures name no person; each counts as its own, so persons may stand on both sides of "
-        "a split. Give data.person (a regular expression) or a data.manifest with a person column.",
-    )
-    return [name or f"({path})" for path, name in zip(ids, both, strict=True)], warning if alone else ()
+    remedy = "Give data.person (a regular expression) or a data.manifest with a person column"
+    warnings = []
+    if alone:
+        warnings.append(
+            f"{alone} of {len(ids)} pictures name no person; each counts as its own, so persons may stand on both "
+            f"sides of a split. {remedy}."
+        )
+    if persons.guessed and not all(picture.person for picture in survey.pictures):
+        names = sorted({name for name in both if name is not None})
+        warnings.append(f"persons are guessed from file names: {_first(names)}. {remedy}, if these are no persons.")
+    return [name or f"({path})" for path, name in zip(ids, both, strict=True)], tuple(warnings)
 
 
 def duplicate_warnings(survey: Survey) -> tuple[str, ...]:

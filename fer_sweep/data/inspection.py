@@ -11,6 +11,7 @@ from fer_sweep.data.faces import find_faces
 from fer_sweep.data.fer2013 import load_fer2013_samples
 from fer_sweep.data.folder import left_out, survey_folder, surveyed_samples
 from fer_sweep.data.samples import Samples
+from fer_sweep.errors import SpecError
 from fer_sweep.spec.data import Fer2013Data, FolderData
 
 PARTS = ("training", "validation", "test")
@@ -64,8 +65,17 @@ def inspect(config: FolderData | Fer2013Data, cache: Cache | None, *, faces: boo
 
 
 def source_of(path: Path, *, person: str | None, labels: tuple[str, ...] | None) -> FolderData | Fer2013Data:
-    """The `data` section that a path stands for: a .csv file is FER-2013, anything else a folder."""
+    """The `data` section that a path stands for: a .csv file is FER-2013, anything else a folder.
+
+    Raises SpecError for what FER-2013's file has no use for.
+    """
     if path.suffix.lower() == ".csv":
+        given = next((option for option, value in (("--person", person), ("--labels", labels)) if value), None)
+        if given is not None:
+            raise SpecError(
+                f"{given}: {path} is taken for FER-2013's file, whose labels have names and whose pictures name no "
+                f"person. Leave {given} out, or name a folder of pictures."
+            )
         return Fer2013Data(source="fer2013", path=str(path))
     return FolderData(source="folder", path=str(path), person=person, labels=labels)
 

@@ -11,6 +11,9 @@ a strictly person independent split (Dhall et al. 2011, section 4) is the franch
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fer_sweep.data.labels import expression_of
 
 FRANCHISES = ("HarryPotter", "Oceans")
 
@@ -34,25 +37,43 @@ def franchise_of(film: str) -> str:
 
 _NUMBERED_NAME = re.compile(r"(?P<person>.*[^\W\d_].*?)[ _-]+\d+$")
 _FEWEST_NAMES, _LARGEST_SHARE = 4, 0.25
+_LARGEST_SHARE_OF_EXPRESSIONS = 0.5
+"""Joy is a person's name too."""
 
 
-def persons_of(paths: Sequence[str], pattern: re.Pattern[str] | None) -> list[str | None]:
-    """The person in every path; None where it names none.
+@dataclass(frozen=True)
+class Persons:
+    """The person in every path, None where it names none; guessed: whether any word before a number was taken for a
+    name."""
+
+    names: tuple[str | None, ...]
+    guessed: bool = False
+
+
+def persons_of(paths: Sequence[str], labels: Sequence[str], pattern: re.Pattern[str] | None) -> Persons:
+    """The person in every path. labels: of the pictures.
 
     pattern: searched in the path, its group `person` is the person. Without it: the franchise of an SFEW name, or the
     name in `Some_Name_0001.jpg`; such names are believed only if they tell enough persons apart (`Training_0001.jpg`
-    names none).
+    names none) and do not just repeat the label (`happy_0001.jpg`).
     """
     if pattern is not None:
-        return [match["person"] if (match := pattern.search(path)) else None for path in paths]
-    names = [path.rsplit("/", 1)[-1] for path in paths]
-    films = [film_of(name) for name in names]
+        return Persons(tuple(match["person"] if (match := pattern.search(path)) else None for path in paths))
+    files = [path.rsplit("/", 1)[-1] for path in paths]
+    films = [film_of(name) for name in files]
     if any(films):
-        return [None if film is None else franchise_of(film) for film in films]
-    persons = [
-        match["person"] if (match := _NUMBERED_NAME.fullmatch(name.rsplit(".", 1)[0])) else None for name in names
-    ]
-    sizes = Counter(person for person in persons if person is not None)
-    if len(sizes) < _FEWEST_NAMES or max(sizes.values()) > _LARGEST_SHARE * len(paths):
-        return [None] * len(paths)
-    return persons
+        return Persons(tuple(None if film is None else franchise_of(film) for film in films))
+    numbered = [_NUMBERED_NAME.fullmatch(name.rsplit(".", 1)[0]) for name in files]
+    named = [(match["person"], label) for match, label in zip(numbered, labels, strict=True) if match is not None]
+    sizes = Counter(person for person, _ in named)
+    few = len(sizes) < _FEWEST_NAMES or max(sizes.values()) > _LARGEST_SHARE * len(paths)
+    if few or _are_labels(named):
+        return Persons((None,) * len(paths))
+    return Persons(tuple(None if match is None else match["person"] for match in numbered), guessed=True)
+
+
+def _are_labels(named: Sequence[tuple[str, str]]) -> bool:
+    """Whether names (with the labels of their pictures) are just other words for the labels."""
+    spelled = sum(any(map(expression_of, re.split(r"[ _-]", name))) for name, _ in named)
+    each_has_one = len(set(named)) == len({name for name, _ in named}) <= len({label for _, label in named})
+    return each_has_one or spelled > _LARGEST_SHARE_OF_EXPRESSIONS * len(named)

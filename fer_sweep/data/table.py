@@ -148,6 +148,9 @@ def _feature_columns(table: _Table, config: CsvData) -> tuple[str, ...]:
         clash = [name for name in config.features if name in special]
         if clash:
             raise DataError(f"data.features: {clash[0]} is the label, person or id column. Leave it out.")
+        repeated = [name for name, count in Counter(config.features).items() if count > 1]
+        if repeated:
+            raise DataError(f"data.features: {repeated[0]} is named more than once. Name each column once.")
         return config.features
     columns = tuple(name for name in table.header if name not in special)
     if "" in columns:

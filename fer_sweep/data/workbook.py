@@ -81,7 +81,7 @@ def _cells(path: str) -> list[tuple[object, ...]]:
             # openpyxl warns of what it could not write back (styles, extensions); nothing is written here
             warnings.simplefilter("ignore", UserWarning)
             book = openpyxl.load_workbook(io.BytesIO(content), data_only=True)
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, SyntaxError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, SyntaxError, OSError) as error:
         raise DataError(
             f"data.path: {path} is not an Excel workbook (.xlsx): {error}. Save it as .xlsx, or use data.source: csv."
         ) from error

@@ -71,7 +71,7 @@ def on_this_node(samples: Samples, contents: list[bytes] | None) -> Samples | No
 
 def node_folder() -> Path:
     """Where this user's workers keep what they need on a node that does not see the coordinator's folders."""
-    return Path(tempfile.gettempdir()) / f"fer-sweep-{os.getuid()}"
+    return Path(tempfile.gettempdir()) / f"fer-sweep-data-{os.getuid()}"
 
 
 def _content(source: object) -> bytes:

@@ -1,6 +1,5 @@
 """The report of a study: question, answer, and what the answer rests on, in one HTML file with its parts beside it."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from fer_sweep.errors import StudyError
 from fer_sweep.reporting import study_tables as tables
 from fer_sweep.reporting.document import Document, Page, Part, Picture, Points, Prose, Section, Source, render
+from fer_sweep.reporting.report_folder import MADE_BY, ReportFolder
 from fer_sweep.reporting.trial_section import Chapter, trial_section
 from fer_sweep.spec import to_yaml
 from fer_sweep.study.confirm import confirmed_before
@@ -17,7 +17,6 @@ from fer_sweep.study.facts import StudyFacts, load_facts
 from fer_sweep.study.history import ending_of
 from fer_sweep.study.home import Home
 from fer_sweep.study.importance import importance
-from fer_sweep.study.journal import write_atomically
 from fer_sweep.study.measured import Reference, load_measured
 from fer_sweep.study.store import StudyStore, stored_study
 from fer_sweep.study.summary import Summary, answer
@@ -25,7 +24,6 @@ from fer_sweep.tracking.completion import outbox_state
 from fer_sweep.tracking.study_artifacts import write_study_artifacts
 from fer_sweep.tracking.study_page import ended_by
 
-REPORT = "report.html"
 _SEARCH_PICTURES = {
     "best_so_far.png": "Every trial in the order of the search, and the best so far.",
     "importance.png": "What separates good trials from the rest (PED-ANOVA).",
@@ -47,25 +45,23 @@ class _Study:
 def write_study_report(name: str, home: Home, folder: Path) -> Path:
     """Write folder/report.html and its parts (PNG, CSV, YAML). Returns the report's path.
 
-    Raises StudyError if there is no such study, if nothing of it is complete, or if results of its trials are gone.
+    Raises StudyError if there is no such study, if nothing of it is complete, if results of its trials are gone, or if
+    the folder cannot take it.
     """
     study = _load(name, home)
-    parts = folder / "parts"
-    if parts.exists():
-        shutil.rmtree(parts)  # of an earlier report: what no longer holds must not lie about
-    (parts / "study").mkdir(parents=True)
+    place = ReportFolder(folder)
+    parts = place.parts
+    (parts / "study").mkdir()
     write_study_artifacts(parts / "study", study.summary, study.importances, study.facts, home.study(name))
     sections = [_answer(study), _trials(study), _search(parts / "study")]
     for chapter in _chapters(study, home):
-        place = parts / f"{chapter.measured.trial.stage}_{chapter.row.number}"
-        place.mkdir()
-        sections.append(trial_section(chapter, home.study(name), place))
+        own = parts / f"{chapter.measured.trial.stage}_{chapter.row.number}"
+        own.mkdir()
+        sections.append(trial_section(chapter, home.study(name), own))
     sections += [_cost(study, home), _how(study)]
     subtitle = f"Study {name}, {study.summary.metric}, {study.summary.goal}d."
     title = study.facts.spec.description or f"Study {name}"
-    document = Document(title, subtitle, tuple(sections), _footer(study))
-    write_atomically(folder / REPORT, render(document).encode())
-    return folder / REPORT
+    return place.finish(render(Document(title, subtitle, tuple(sections), _footer(study))))
 
 
 def _load(name: str, home: Home) -> _Study:
@@ -153,4 +149,4 @@ def _how(study: _Study) -> Section:
 def _footer(study: _Study) -> str:
     version = study.provenance.get("version.fer-sweep", "")
     sha = study.provenance.get("git.sha", "")
-    return " ".join(filter(None, ["Made by fer-sweep", version, f"(commit {sha[:12]})" if sha else ""])) + "."
+    return " ".join(filter(None, [MADE_BY, version, f"(commit {sha[:12]})" if sha else ""])) + "."

@@ -35,10 +35,12 @@ def ranking(summary: Summary, *, repeats: int) -> Table:
         for row in shown
     ]
     more = len(summary.rows) - len(shown)
-    caption = f"{summary.metric} in %, mean over n networks; spread: standard deviation over repeats; the base in blue."
+    caption = (
+        f"{summary.searched} in %, mean over n networks; spread: standard deviation over repeats; the base in blue."
+    )
     if more:
         caption += f" {more} more {'trial is' if more == 1 else 'trials are'} in trials.csv."
-    header = ("rank", "trial", summary.metric, "spread", "95 %", "n", *paths)
+    header = ("rank", "trial", summary.searched, "spread", "95 %", "n", *paths)
     return Table(header, tuple(rows), caption, frozenset(i for i, row in enumerate(shown) if row.is_base))
 
 

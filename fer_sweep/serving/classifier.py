@@ -1,5 +1,6 @@
 """A fitted pipeline at work: input in, class probabilities out, by the very functions that training uses."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,15 +32,15 @@ class Classifier:
 
             self._network = Network(pipeline.model, pipeline.weights, classes=len(pipeline.class_names))
 
-    def of_rows(self, x: npt.NDArray[np.floating]) -> Floats:
+    def of_rows(self, x: npt.NDArray[np.floating], names: Sequence[str] | None = None) -> Floats:
         """(n, C) probabilities of rows of features (n, d), d in the order of the pipeline's names; NaN in rows that
-        training would have left out for a missing value.
+        training would have left out for a missing value. names: what rows are called in errors, `row 0` by default.
 
         Raises DataError for another number of features, a missing value that is not allowed, or an infinite one.
         """
         rows = self.pipeline.input
         assert isinstance(rows, FeatureRows)
-        complete, x = _checked(rows, x)
+        complete, x = _checked(rows, x, names)
         answers = np.full((len(x), len(self.pipeline.class_names)), np.nan, dtype=np.float32)
         if complete.any():
             answers[complete] = self._of_features(x[complete])
@@ -90,7 +91,9 @@ def predict(pipeline: FittedPipeline, inputs: "npt.NDArray[np.floating] | Pictur
     return classifier.of_rows(inputs) if isinstance(inputs, np.ndarray) else classifier.of_pictures(inputs)
 
 
-def _checked(rows: FeatureRows, x: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.bool_], Floats]:
+def _checked(
+    rows: FeatureRows, x: npt.NDArray[np.floating], names: Sequence[str] | None
+) -> tuple[npt.NDArray[np.bool_], Floats]:
     """Which rows (n,) can be answered, and all of them as float32 with zeros where that is what `missing` says."""
     if x.ndim != 2 or x.shape[1] != len(rows.names):
         raise DataError(
@@ -103,7 +106,8 @@ def _checked(rows: FeatureRows, x: npt.NDArray[np.floating]) -> tuple[npt.NDArra
     for wrong, what in ((np.isinf(x), "is not finite in float32"), (missing & (rows.missing == "error"), "is missing")):
         if wrong.any():
             i, j = np.argwhere(wrong)[0]
-            raise DataError(f"row {i}, column {rows.names[j]}: the value {what}. Features are finite numbers.")
+            row = f"row {i}" if names is None else names[i]
+            raise DataError(f"{row}, column {rows.names[j]}: the value {what}. Features are finite numbers.")
     if rows.missing == "impute":
         return np.ones(len(x), dtype=np.bool_), np.where(missing, np.float32(0.0), x)
     return ~missing.any(axis=1), x

@@ -11,15 +11,13 @@ import numpy.typing as npt
 
 from fer_sweep.errors import DataError
 from fer_sweep.serving.pipeline import FeatureRows
+from fer_sweep.spec.data import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
     from fer_sweep.data.pictures import Pictures
 
 IMAGE = "image"
 """The column that pictures are sent in."""
-
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""A text that ends so is meant as a path, whether or not there is such a file."""
 
 
 def pictures_of(cells: Sequence[Any], names: Sequence[str] | None = None) -> "Pictures":
@@ -50,7 +48,8 @@ def columns_of(rows: FeatureRows, names: Sequence[str]) -> list[int]:
 
 
 def _is_path(cell: object) -> bool:
-    return isinstance(cell, Path) or (isinstance(cell, str) and cell.lower().endswith(SUFFIXES))
+    """A text that ends like a picture's name is meant as a path, whether or not there is such a file."""
+    return isinstance(cell, Path) or (isinstance(cell, str) and cell.lower().endswith(PICTURE_SUFFIXES))
 
 
 def _item(cell: Any, name: str) -> "Path | bytes | npt.NDArray[np.uint8]":
@@ -75,8 +74,8 @@ def _decoded(text: str, name: str) -> bytes:
     except (binascii.Error, ValueError):
         shown = text if len(text) <= 40 else f"{text[:37]}..."
         raise DataError(
-            f"{name} ({shown!r}) is neither base64 text nor a path that ends in {', '.join(SUFFIXES)}. Send the bytes "
-            "of a picture file in base64."
+            f"{name} ({shown!r}) is neither base64 text nor a path that ends in {', '.join(PICTURE_SUFFIXES)}. "
+            "Send the bytes of a picture file in base64."
         ) from None
 
 

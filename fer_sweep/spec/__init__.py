@@ -1,7 +1,7 @@
 """YAML in, frozen SweepSpec out. Nothing here imports torch, optuna or mlflow."""
 
 from fer_sweep.spec.configuration import Difference, apply, differences, flatten, on_data_of, value_at
-from fer_sweep.spec.dump import to_yaml
+from fer_sweep.spec.dump import as_written, to_yaml
 from fer_sweep.spec.load import load_sweep
 from fer_sweep.spec.reach import resnets_reached
 from fer_sweep.spec.schema import json_schema
@@ -18,6 +18,7 @@ __all__ = [
     "TrialConfig",
     "active",
     "apply",
+    "as_written",
     "contains",
     "differences",
     "flatten",

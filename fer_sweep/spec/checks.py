@@ -220,8 +220,8 @@ def check_whole(spec: SweepSpec, problems: Problems) -> None:
         problems.add(
             ("confirm",),
             "a confirmation needs fresh splits, but protocol.split: official is the only one of its kind",
-            allowed="Leave confirm out, set protocol.validation_fraction > 0 to select on validation data, or use "
-            "protocol.split: person.",
+            allowed="Leave confirm out (with protocol.validation_fraction > 0 the search selects on validation "
+            "data), or use protocol.split: person.",
         )
     searched = spec.parameters.get("removal.rule")
     planted = isinstance(spec.data, SyntheticFeatures | SyntheticFaces) and spec.data.wrong_labels > 0.0

@@ -27,7 +27,7 @@ class CsvData(SpecModel):
     """Column that names the person (or film) of a sample. Without it every row is its own person."""
     id: str | None = None
     """Column that names the sample. Without it the ids are `row-2`, `row-3`, ... as a spreadsheet counts them."""
-    features: tuple[str, ...] | None = Field(default=None, strict=False)
+    features: tuple[str, ...] | None = Field(default=None, strict=False, min_length=1)
     """Feature columns. Without it: every column that is not the label, the person or the id."""
     missing: Literal["drop", "impute", "error"] = "drop"
 
@@ -57,6 +57,10 @@ class FaceOptions(SpecModel):
     """What is kept around a found face on each side, as a share of its width."""
     no_face: Literal["whole", "centre", "drop"] = "whole"
     """A picture without a found face: take the whole picture, the largest square in its centre, or leave it out."""
+
+
+PICTURE_SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""How the names of pictures end, in either case."""
 
 
 class FolderData(FaceOptions):

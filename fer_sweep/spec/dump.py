@@ -1,6 +1,7 @@
-"""A spec back to YAML text that load_sweep reads as an equal spec."""
+"""Back to YAML text that load_sweep reads as what it was: a spec, or a single text."""
 
 import io
+import json
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,6 +20,11 @@ def to_yaml(config: TrialConfig) -> str:
     stream = io.StringIO()
     yaml.dump(_plain(config), stream)
     return stream.getvalue()
+
+
+def as_written(path: str, text: str) -> str:
+    """The override that sets a text as it is, whatever YAML or a `$` in it would mean."""
+    return f"{path}={json.dumps(text.replace('$', '$$'), ensure_ascii=False)}"
 
 
 def _plain(value: Any) -> Any:

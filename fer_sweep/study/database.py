@@ -8,10 +8,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import optuna
 from filelock import FileLock
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy import URL, Connection, NullPool, create_engine, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -37,7 +39,7 @@ def open_storage(home: Home) -> RDBStorage:
         home.root.mkdir(parents=True, exist_ok=True)
         connect = {"connect_args": {"timeout": 60, "factory": _SqliteConnection}}
         with FileLock(home.optuna_file.with_suffix(".init.lock")):
-            return _open(f"sqlite:///{home.optuna_file.absolute()}", connect, str(home.optuna_file))
+            return _open_file(home.optuna_file, connect)
     url = postgres_url(home.storage)
     where = without_password(url)
     # the pool tries a connection before it hands it out, since the server may have been restarted
@@ -63,6 +65,18 @@ def opened_storage(home: Home) -> Iterator[RDBStorage]:
         storage.engine.dispose()
 
 
+@contextmanager
+def alone(home: Home) -> Iterator[None]:
+    """Be the only process that looks for a study to create it if it is not there. Waits for the others."""
+    if home.storage is None:
+        with FileLock(home.optuna_file.with_suffix(".create.lock")):
+            yield
+        return
+    with database_errors(name_of(home)), connection(postgres_url(home.storage)) as opened:
+        opened.execute(text("SELECT pg_advisory_lock(:key)"), {"key": lock_key("create")})
+        yield
+
+
 def unchecked_storage(home: Home) -> RDBStorage:
     """The database as it is, whatever version made it: nothing is created, nothing looked at."""
     if home.storage is None:
@@ -85,6 +99,16 @@ def name_of(home: Home) -> str:
 def without_password(url: URL) -> str:
     """An address that may be shown."""
     return url._replace(password=None).render_as_string()
+
+
+def _open_file(file: Path, engine: dict[str, Any]) -> RDBStorage:
+    try:
+        return _open(f"sqlite:///{file.absolute()}", engine, str(file))
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise StudyError(
+            f"{file} cannot be used as the database of searches: {_reason(error)}. fer-sweep doctor looks what is "
+            "wrong with it, and says what to do."
+        ) from error
 
 
 def _open(url: str, engine: dict[str, Any], where: str) -> RDBStorage:
@@ -135,7 +159,7 @@ def database_errors(where: str) -> Iterator[None]:
         raise StudyError(f"the database of searches {where} does not answer: {_reason(error)}. {_REMEDY}") from error
 
 
-def _reason(error: SQLAlchemyError) -> str:
+def _reason(error: Exception) -> str:
     """What the driver says first."""
     original = getattr(error, "orig", None) or error
     lines = [line.strip() for line in str(original).splitlines() if line.strip()]

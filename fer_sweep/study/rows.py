@@ -7,6 +7,8 @@ from typing import Literal
 from fer_sweep.spec.search import Scalar
 
 State = Literal["complete", "pruned", "failed", "running", "skipped"]
+Part = Literal["test", "validation"]
+"""Which part of the data the scores of a search's trials are of."""
 ENDS: tuple[State, ...] = ("complete", "pruned", "failed")
 
 

@@ -19,7 +19,7 @@ from fer_sweep.study.claim import StudyClaim
 from fer_sweep.study.database import database_exists, name_of, opened_storage
 from fer_sweep.study.home import Home
 from fer_sweep.study.orders import Order, Orders
-from fer_sweep.study.rows import State, TrialRow, ranked
+from fer_sweep.study.rows import Part, State, TrialRow, ranked
 from fer_sweep.study.sight import Sight
 from fer_sweep.study.writing import Writer
 
@@ -223,6 +223,7 @@ class StoredStudy:
     metric: str
     goal: Literal["maximize", "minimize"]
     rows: tuple[TrialRow, ...]
+    part: Part
 
     @property
     def best(self) -> TrialRow | None:
@@ -282,4 +283,7 @@ def study_in(storage: RDBStorage, name: str) -> StoredStudy:
     goal: Literal["maximize", "minimize"] = "maximize" if direction is StudyDirection.MAXIMIZE else "minimize"
     rows = (row_of(trial) for trial in storage.get_all_trials(study, deepcopy=False))
     shown = tuple(row for row in rows if row.state != "skipped")
-    return StoredStudy(name, storage.get_study_user_attrs(study).get("metric", "accuracy"), goal, shown)
+    attributes = storage.get_study_user_attrs(study)
+    validates = attributes.get("identity", {}).get("protocol.validation_fraction", 0.0) > 0.0
+    part: Part = "validation" if validates else "test"
+    return StoredStudy(name, attributes.get("metric", "accuracy"), goal, shown, part)

@@ -1,7 +1,7 @@
 """run_study: the whole of it as one generator of events. Search, then confirmation, then the end."""
 
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from fer_sweep.data import Samples, Split, make_split
@@ -9,7 +9,7 @@ from fer_sweep.execution.executor import Executor
 from fer_sweep.spec import SweepSpec
 from fer_sweep.study.claim import claimed
 from fer_sweep.study.confirm import confirm
-from fer_sweep.study.database import opened_storage
+from fer_sweep.study.database import alone, opened_storage
 from fer_sweep.study.events import Confirmed, Event, SearchEnded, StudyFinished
 from fer_sweep.study.facts import StudyFacts, save_facts
 from fer_sweep.study.home import Home, StudyFiles
@@ -47,12 +47,12 @@ def open_study(spec: SweepSpec, samples: Samples, home: Home, *, branch: bool = 
     Raises StudyError if another process runs it, or if the sweep file or the data changed since (unless `branch`).
     """
     split = make_split(samples, spec.protocol)
-    with coordinator_lock(spec.name, home.study(spec.name)), opened_storage(home) as storage:
-        parts = identity(spec, fingerprint=samples.fingerprint, split_hash=split.hash)
-        with claimed(home, spec.name):  # nobody else creates it meanwhile
+    parts = identity(spec, fingerprint=samples.fingerprint, split_hash=split.hash)
+    with opened_storage(home) as storage:
+        with alone(home):  # nobody else creates it meanwhile
             name = resolve(spec, storage, parts=parts, branch=branch)
         files = home.study(name)
-        with coordinator_lock(name, files) if name != spec.name else nullcontext(), claimed(home, name) as claim:
+        with coordinator_lock(name, files), claimed(home, name) as claim:
             study = OpenStudy(spec, samples, split, StudyStore(storage, name, claim), files)
             save_facts(study.facts, files)
             study.store.orders.forget_endings()

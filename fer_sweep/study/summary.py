@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from fer_sweep.data import Samples, Split
 from fer_sweep.spec import SweepSpec
@@ -10,13 +11,18 @@ from fer_sweep.spec.data import Fer2013Data, FolderData, SyntheticFaces
 from fer_sweep.spec.models import MlpModel, SvmModel
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.events import Confirmed
-from fer_sweep.study.rows import TrialRow, ranked
+from fer_sweep.study.rows import Part, TrialRow, ranked
 from fer_sweep.study.statistics import Comparison
+from fer_sweep.study.wording import metric_of
+
+Confirmation = Literal["asked for", "left out", "impossible"]
+"""What becomes of the best: its sweep file has a confirm section, or has none, or could not have one."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A finished (or interrupted) study. `labels` are what a reader must know before believing a number."""
+    """A finished (or interrupted) study. `labels` are what a reader must know before believing a number; `part` is what
+    the rows' scores are of, while confirmed ones are always of the test part."""
 
     study: str
     metric: str
@@ -25,11 +31,18 @@ class Summary:
     confirmed: tuple[Confirmed, ...]
     labels: tuple[str, ...]
     reason: str
+    part: Part = "test"
+    confirmation: Confirmation = "left out"
 
     @cached_property
     def ranked(self) -> list[TrialRow]:
         """Complete trials, best first."""
         return ranked(self.rows, "maximize" if self.goal == "maximize" else "minimize")
+
+    @property
+    def searched(self) -> str:
+        """The metric of the rows, with the part that it is of."""
+        return metric_of(self.part, self.metric)
 
     @property
     def best(self) -> TrialRow | None:
@@ -59,6 +72,8 @@ def summarize(
         confirmed=tuple(confirmed),
         labels=labels(spec, samples, split),
         reason=reason,
+        part="validation" if split.has_validation else "test",
+        confirmation="asked for" if spec.confirm else "impossible" if spec.protocol.split == "official" else "left out",
     )
 
 
@@ -67,7 +82,9 @@ def labels(spec: SweepSpec, samples: Samples, split: Split) -> tuple[str, ...]:
     said = []
     if not split.person_independent:
         said.append("not person independent: some persons are on both sides of a split")
-    if not split.has_validation:
+    if split.has_validation:
+        said.append("scores of the search are of the validation part, on which the best was selected")
+    else:
         said.append("selected on the reported folds: search scores are optimistic, believe the confirmation")
     if spec.train.normalize == "all":
         said.append("normalized with all samples: the test part leaks into training")
@@ -78,14 +95,21 @@ def labels(spec: SweepSpec, samples: Samples, split: Split) -> tuple[str, ...]:
     return (*said, *samples.warnings)
 
 
+_NEXT = {
+    "asked for": ", and it is not confirmed on fresh splits yet: the same command goes on.",
+    "left out": "; add a confirm section for an honest number.",
+    "impossible": ", and an official split leaves no fresh ones to confirm it on.",
+}
+
+
 def answer(summary: Summary) -> str:
     """The study's answer in plain words."""
     if summary.best is None:
         return "No trial finished, so there is no answer."
     if not summary.confirmed:
         return (
-            f"Best of the search: {describe(summary.best.assignments)} with {summary.metric} {_percent(summary.best)}. "
-            "The best of many trials looks better than it is; add a confirm section for an honest number."
+            f"Best of the search: {describe(summary.best.assignments)} with {summary.searched} "
+            f"{_percent(summary.best)}. The best of many trials looks better than it is{_NEXT[summary.confirmation]}"
         )
     base = next((c for c in summary.confirmed if c.trial.number == 0), None)
     others = [c for c in summary.confirmed if c.trial.number != 0]
@@ -104,12 +128,22 @@ def answer(summary: Summary) -> str:
         if worse and comparison.p_holm < 0.05
         else "The difference lies within the noise: use the base, or measure with more repeats."
     )
-    comparisons = "comparison" if len(others) == 1 else "comparisons"
+    which = "" if len(others) == 1 else f" (the best of {len(others)} there)"
     return (
-        f"On fresh splits, {describe(best.trial.assignments)} reaches {summary.metric} {100 * best.metric.mean:.2f} % "
-        f"against the base's {100 * base.metric.mean:.2f} %: {100 * comparison.difference:+.2f} points, 95 % interval "
-        f"[{100 * comparison.low:+.2f}, {100 * comparison.high:+.2f}], p = {comparison.p_holm:.2g} (corrected for "
-        f"overlapping training sets and for {len(others)} {comparisons}, n = {comparison.n} folds). {verdict}"
+        f"On fresh splits, {describe(best.trial.assignments)}{which} reaches {summary.metric} "
+        f"{100 * best.metric.mean:.2f} % against the base's {100 * base.metric.mean:.2f} %: "
+        f"{evidence(comparison, comparisons=len(others))}. {verdict}"
+    )
+
+
+def evidence(comparison: Comparison, *, comparisons: int) -> str:
+    """A difference with its interval and p, and what they are corrected for."""
+    corrected = "both corrected for overlapping training sets"
+    if comparisons > 1:
+        corrected += f", p also for {comparisons} comparisons, the interval is of this one alone"
+    return (
+        f"{100 * comparison.difference:+.2f} points, 95 % interval [{100 * comparison.low:+.2f}, "
+        f"{100 * comparison.high:+.2f}], p = {comparison.p_holm:.2g} ({corrected}; n = {comparison.n} folds)"
     )
 
 

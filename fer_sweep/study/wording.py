@@ -1,12 +1,18 @@
 """How numbers and settings of trials are written in tables, on the terminal and in reports."""
 
 from fer_sweep.spec.search import Scalar
+from fer_sweep.study.rows import Part
 from fer_sweep.training.metrics import Estimate
 
 
 def trial_name(number: int) -> str:
     """`base` for trial 0."""
     return "base" if number == 0 else str(number)
+
+
+def metric_of(part: Part, metric: str) -> str:
+    """`validation accuracy`; a score of the test part is called by the metric alone."""
+    return metric if part == "test" else f"{part} {metric}"
 
 
 def percent(share: float | None) -> str:

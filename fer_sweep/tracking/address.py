@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from fer_sweep.errors import ModelError
 from fer_sweep.study.home import Home
 
 
@@ -30,6 +31,16 @@ def store_of(tracking_uri: str | None, home: Home) -> Store:
     if tracking_uri is not None and tracking_uri.startswith(("http://", "https://")):
         return Store(tracking_uri, None)
     return Store(tracking_uri or local_uri(home), home.artifacts)
+
+
+def existing_store(tracking_uri: str | None, home: Home, *, wanted: str) -> Store:
+    """The same for somebody who looks for a model, which must create no store. Raises ModelError if there is none."""
+    if tracking_uri is None and not home.mlflow_file.exists():
+        raise ModelError(
+            f"there is no MLflow store in {home.root}, so {wanted} cannot be found. Name the folder of the store with "
+            "--home, or the address of a server with --tracking-uri."
+        )
+    return store_of(tracking_uri, home)
 
 
 def without_passwords(text: str) -> str:

@@ -121,6 +121,8 @@ def _summary(summary: Summary) -> dict[str, Any]:
         ],
         "labels": list(summary.labels),
         "reason": summary.reason,
+        "part": summary.part,
+        "confirmation": summary.confirmation,
     }
 
 
@@ -140,4 +142,6 @@ def _summary_from(body: Mapping[str, Any], facts: StudyFacts) -> Summary:
         ),
         labels=tuple(body["labels"]),
         reason=body["reason"],
+        part=body.get("part", "test"),  # an outbox of before 2026-11-26 does not say
+        confirmation=body.get("confirmation", "left out"),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Literal
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 _QUESTION = "/api/2.0/mlflow/experiments/search?max_results=1"
 """/health says OK also when the database is gone; this does not."""
@@ -27,7 +27,8 @@ class Answer:
 
 
 def ask(server: str, *, credentials: Credentials | None = None, timeout: float = 10.0) -> Answer:
-    """Ask a server (http://host:port) for one experiment. timeout in seconds. Never raises for what the server does."""
+    """Ask a server (http://host:port, without a password) for one experiment. timeout in seconds. Never
+    raises for what the server does."""
     request = urllib.request.Request(server.rstrip("/") + _QUESTION)
     if credentials is not None:
         request.add_header("Authorization", "Basic " + base64.b64encode(":".join(credentials).encode()).decode())
@@ -59,6 +60,14 @@ def own_credentials() -> Credentials | None:
     """What MLflow's clients here present to a server, from the variables that they read."""
     user = os.environ.get("MLFLOW_TRACKING_USERNAME")
     return None if user is None else (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
+
+
+def taken_apart(uri: str) -> tuple[str, Credentials | None]:
+    """A server's address without the user and password that it may hold, and these."""
+    parts = urlsplit(uri)
+    held, _, place = parts.netloc.rpartition("@")
+    user, _, password = held.partition(":")
+    return parts._replace(netloc=place).geturl(), (unquote(user), unquote(password)) if held else None
 
 
 def is_loopback(host: str) -> bool:

@@ -101,9 +101,17 @@ class Promotion:
 
     def conclude(self, version: Version, verdict: Verdict, *, force: str | None) -> Examination:
         """Store the evidence and, if the verdict allows it, move the alias. force: the reason to move it all the same,
-        None not to."""
+        None not to. Raises StudyError if somebody else has moved it meanwhile."""
         at = time.time_ns() // 1_000_000
         before = None if self.champion is None else self.champion.number
+        holder = self.registry.holder(self.alias)
+        now = None if holder is None else holder.number
+        if now != before:
+            then, meanwhile = ("nobody" if number is None else f"version {number}" for number in (before, now))
+            raise StudyError(
+                f"while the gate measured against {then}, {meanwhile} became {self.alias} of {self.registry.name!r}: "
+                "the verdict is about another champion. Run the same command again; what was measured is kept."
+            )
         move = None
         if verdict.accepted:
             move = Move("promote", self.alias, before, version.number, reason(verdict), user(), at)

@@ -9,6 +9,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
+from fer_sweep.study.claim import claimed
 from fer_sweep.study.facts import StudyFacts, load_facts
 from fer_sweep.study.home import Home, StudyFiles
 from fer_sweep.study.lock import coordinator_lock, writer_lock
@@ -45,7 +46,7 @@ def rebuild(name: str, home: Home, store: Store) -> Rebuilt:
     """
     files = home.study(name)
     facts = load_facts(name, files)
-    with coordinator_lock(name, files), writer_lock(name, files, timeout=0.0):
+    with coordinator_lock(name, files), claimed(home, name), writer_lock(name, files, timeout=0.0):
         entries = complete_outbox(facts, home)
         client = open_client(store)
         with store_errors(store.uri, _REMEDY):
@@ -66,7 +67,7 @@ def close_orphans(name: str, home: Home, store: Store) -> int:
     """
     files = home.study(name)
     facts = load_facts(name, files)
-    with coordinator_lock(name, files), writer_lock(name, files, timeout=0.0):
+    with coordinator_lock(name, files), claimed(home, name), writer_lock(name, files, timeout=0.0):
         complete_outbox(facts, home)
         client = open_client(store)
         with store_errors(store.uri, _REMEDY):

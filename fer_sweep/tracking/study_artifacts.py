@@ -30,7 +30,7 @@ def write_study_artifacts(
     if summary.confirmed:
         _write(folder / "confirmed.json", json.dumps(_confirmed(summary), indent=1))
     if any(row.state == "complete" for row in summary.rows):
-        metric, goal = summary.metric, summary.goal
+        metric, goal = summary.searched, summary.goal
         (folder / "best_so_far.png").write_bytes(figures.best_so_far(summary.rows, metric=metric, goal=goal))
         logs = logarithmic(study.spec.parameters)
         page = parallel_coordinates(summary.rows, metric=metric, goal=goal, log_scaled=logs)
@@ -68,7 +68,7 @@ def _write_ranking(path: Path, summary: Summary, *, repeats: int) -> None:
         columns = [
             "rank",
             "trial",
-            summary.metric,
+            summary.searched,
             "spread",
             *paths,
             "low95",

@@ -38,7 +38,7 @@ def test_a_study_is_its_best_confirmed_configuration(home: Home) -> None:
 
     assert "A = tiny/confirm/0: train.learning_rate=0.0001" in text
     assert "B = tiny/confirm/2: train.learning_rate=0.05" in text
-    assert "(corrected for overlapping training sets, n = 4 folds). tiny/confirm/2 is better." in text
+    assert "(both corrected for overlapping training sets; n = 4 folds). tiny/confirm/2 is better." in text
     assert max(len(line) for line in text.splitlines() if " to " in line) <= 80
 
 

@@ -9,8 +9,10 @@ import pytest
 from fer_sweep.cli import paper
 from fer_sweep.errors import SpecError, StudyError, TrackingError
 from fer_sweep.reporting.paper import plan
-from fer_sweep.reporting.paper.plan import JOBS, Inputs
+from fer_sweep.reporting.paper.plan import HALVES, JOBS, Inputs
 from fer_sweep.reporting.paper.report import write_paper_report
+from fer_sweep.reporting.paper.studies import PaperStudy
+from fer_sweep.reporting.report_folder import ReportFolder
 from fer_sweep.study.home import Home
 from fer_sweep.study.store import stored_studies
 from tests.cli.test_run import failing, invoke
@@ -119,6 +121,19 @@ def test_small_networks_do_not_pretend_to_be_the_papers(report: str) -> None:
     assert report.count("say nothing about the paper") >= 2
 
 
+def test_trials_that_did_not_end_well_are_left_out(
+    report: str, options: list[object], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert report
+    monkeypatch.setattr(PaperStudy, "rows", lambda *_: [])
+    inputs = Inputs(folder / "sweeps", folder, None, quick=True, halves=HALVES)
+
+    text = write_paper_report(inputs, Home(folder / "home"), ReportFolder(tmp_path)).read_text()
+
+    assert "a control did not end well, so there is nothing to measure the rules against" in text
+    assert "No ResNet ended well." in text
+
+
 def test_again_it_trains_nothing(report: str, options: list[object]) -> None:
     assert report
     again = invoke("paper", *options, "--only", "network")
@@ -155,7 +170,7 @@ def test_a_report_on_studies_that_were_not_run_says_so(tmp_path: Path) -> None:
     inputs = Inputs(SWEEPS, tmp_path / "SFEW.xlsx", None, quick=True, halves=("network",))
 
     with pytest.raises(StudyError, match=r"no study is called 'paper-learning-rate-random'"):
-        write_paper_report(inputs, Home(tmp_path / "home"), tmp_path)
+        write_paper_report(inputs, Home(tmp_path / "home"), ReportFolder(tmp_path))
 
 
 def test_every_removal_rule_stands_against_its_controls(report: str) -> None:

@@ -138,6 +138,7 @@ def test_rows_of_a_table(models: Models, tmp_path: Path) -> None:
 
 def test_a_bad_picture_does_not_keep_the_others_from_their_answer(models: Models, folder: Path) -> None:
     (folder / "bad.jpg").write_text("no picture")
+    (folder / "._bad.jpg").write_text("what macOS keeps of it")
     Image.new("RGB", (64, 64)).save(folder / "blank.png")
 
     done = invoke("models:/fer/1", folder, "--home", models.home.root, "--json")
@@ -184,6 +185,10 @@ def test_models_that_there_are_not_are_told(models: Models, folder: Path, tmp_pa
         assert error.exit_code == 2
         with pytest.raises(ModelError, match=message):
             raise error
+    for verb in ("history", "demote"):
+        done = CliRunner().invoke(app, [verb, "fer", "--home", str(tmp_path / "new")])
+        assert isinstance(done.exception, ModelError)
+        assert "there is no MLflow store in" in str(done.exception)
     assert not (tmp_path / "new").exists()
     away = error_of("models:/fer/1", folder, "--tracking-uri", "http://127.0.0.1:9")
     assert isinstance(away, TrackingError)

@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import urllib.request
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,12 @@ from typer.testing import Result
 from fer_sweep.cli.promote import _samples
 from fer_sweep.data import make_split
 from fer_sweep.errors import StudyError
+from fer_sweep.execution.executor import Executor
 from fer_sweep.study.facts import StudyFacts
-from fer_sweep.study.home import Home
+from fer_sweep.study.gate import GateEvent
+from fer_sweep.study.home import Home, StudyFiles
+from fer_sweep.study.verdict import GateOptions, Verdict
+from fer_sweep.tracking.promotion import Promotion
 from fer_sweep.tracking.registry import Registry, Version
 from tests.cli.commands import start
 from tests.cli.test_run import failing, invoke
@@ -333,3 +338,29 @@ def test_what_was_said_of_a_studys_data_is_said_of_its_promotion(tmp_path: Path)
     facts = StudyFacts("tiny", spec, warned, make_split(samples, spec.protocol), samples.fingerprint)
 
     assert _samples(facts, Home(tmp_path)).warnings == warned.warnings
+
+
+def test_an_alias_that_somebody_else_moves_meanwhile_is_left_to_them(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote(home, "raced", "--trial", NEAR)
+    promote(home, "raced", "--trial", BAD)  # refused, but registered
+    examine = Promotion.examine
+
+    def while_another_moves_it(
+        self: Promotion, options: GateOptions, files: StudyFiles, executor: Executor
+    ) -> Generator[GateEvent, None, Verdict]:
+        verdict = yield from examine(self, options, files, executor)
+        client_of(home).set_registered_model_alias("raced", "champion", "2")
+        return verdict
+
+    monkeypatch.setattr(Promotion, "examine", while_another_moves_it)
+    failed = failing("promote", "planted", "--name", "raced", "--trial", GOOD, "--repeats", 3, "--home", home.root)
+
+    assert str(failed) == (
+        "while the gate measured against version 1, version 2 became champion of 'raced': the verdict is about another "
+        "champion. Run the same command again; what was measured is kept."
+    )
+    assert holder(home, "raced") == 2
+    monkeypatch.undo()
+    assert promote(home, "raced", "--trial", GOOD).exit_code in (0, 5)

@@ -38,7 +38,10 @@ def test_numbered_names_are_persons(tmp_path: Path) -> None:
     samples = load(pictures(tmp_path, [f"{c}/{name}" for c in ("fear", "happy") for name in names]))
 
     assert set(samples.person_names) == {"Ann_Lee", "Bo_Li", "Cy_Ng", "Di_Wu", "Ed_Fu"}
-    assert samples.warnings == ()
+    assert samples.warnings == (
+        "persons are guessed from file names: Ann_Lee, Bo_Li, Cy_Ng, Di_Wu, Ed_Fu. Give data.person (a regular "
+        "expression) or a data.manifest with a person column, if these are no persons.",
+    )
 
 
 def test_names_that_tell_nobody_apart_are_no_persons(tmp_path: Path) -> None:

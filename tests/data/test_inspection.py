@@ -9,7 +9,7 @@ from PIL import Image
 from fer_sweep.data import load_samples
 from fer_sweep.data.inspection import ClassFacts, Inspection, inspect, source_of
 from fer_sweep.data.synthetic_faces import write_faces
-from fer_sweep.errors import DataError
+from fer_sweep.errors import DataError, SpecError
 from fer_sweep.spec.data import Fer2013Data, FolderData, SyntheticFaces
 from tests.data.picture_folders import picture, pictures
 
@@ -118,6 +118,14 @@ def test_a_csv_file_is_taken_for_fer2013_and_anything_else_for_a_folder() -> Non
     assert source_of(Path("a/set"), person="(?P<person>x)", labels=("Sad",)) == FolderData(
         source="folder", path="a/set", person="(?P<person>x)", labels=("Sad",)
     )
+
+
+@pytest.mark.parametrize("given", [{"person": "(?P<person>x)", "labels": None}, {"person": None, "labels": ("Sad",)}])
+def test_options_of_folders_are_refused_for_a_file(given: dict[str, Any]) -> None:
+    (option,) = [f"--{name}" for name, value in given.items() if value is not None]
+
+    with pytest.raises(SpecError, match=f"{option}: fer.csv is taken for FER-2013's file.* Leave {option} out, or"):
+        source_of(Path("fer.csv"), **given)
 
 
 def test_what_cannot_be_loaded_cannot_be_inspected(tmp_path: Path) -> None:

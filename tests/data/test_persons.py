@@ -7,6 +7,15 @@ import pytest
 from fer_sweep.data.persons import film_of, franchise_of, persons_of
 
 
+def names_in(
+    paths: list[str], pattern: re.Pattern[str] | None = None, labels: list[str] | None = None
+) -> list[str | None]:
+    """What persons_of finds; labels: by default those of faces that all have another expression."""
+    found = persons_of(paths, labels or [str(n) for n in range(len(paths))], pattern)
+    assert not found.guessed or pattern is None
+    return list(found.names)
+
+
 @pytest.mark.parametrize(
     ("file_name", "film"),
     [
@@ -47,12 +56,12 @@ def test_sequels_share_a_franchise(film: str, franchise: str) -> None:
 def test_a_pattern_names_the_person_and_nothing_where_it_does_not_fit() -> None:
     pattern = re.compile(r"by-(?P<person>\w+)/|(?P<camera>cam)")
 
-    assert persons_of(["a/by-ann/1.png", "a/cam/2.png", "a/3.png"], pattern) == ["ann", None, None]
-    assert persons_of([], pattern) == []
+    assert names_in(["a/by-ann/1.png", "a/cam/2.png", "a/3.png"], pattern) == ["ann", None, None]
+    assert names_in([], pattern) == []
 
 
 def test_a_pattern_is_stronger_than_film_names() -> None:
-    assert persons_of(["Fear/Juno_000225840_00000024.png"], re.compile(r"^(?P<person>\w+)/")) == ["Fear"]
+    assert names_in(["Fear/Juno_000225840_00000024.png"], re.compile(r"^(?P<person>\w+)/")) == ["Fear"]
 
 
 def test_films_are_franchises_and_other_names_among_them_are_nobody() -> None:
@@ -63,7 +72,7 @@ def test_films_are_franchises_and_other_names_among_them_are_nobody() -> None:
         "Sad/Ann_Lee_0001.jpg",
     ]
 
-    assert persons_of(paths, None) == ["HarryPotter", "Oceans", "WrongTurn", None]
+    assert names_in(paths) == ["HarryPotter", "Oceans", "WrongTurn", None]
 
 
 @pytest.mark.parametrize("separator", ["_", "-", " "])
@@ -71,13 +80,13 @@ def test_a_name_before_a_number_is_a_person(separator: str) -> None:
     names = ["Ann Lee", "Bo_Li", "Cy", "D2_x"]
     paths = [f"joy/{name}{separator}{number:04d}.jpg" for name in names for number in (1, 2)]
 
-    assert persons_of(paths, None) == [name for name in names for _ in (1, 2)]
+    assert names_in(paths) == [name for name in names for _ in (1, 2)]
 
 
 def test_one_file_with_another_name_does_not_hide_the_persons_of_the_others() -> None:
     paths = [f"{name}_{number}.png" for name in ("Ann", "Bo", "Cy", "Di") for number in (1, 2)]
 
-    assert persons_of([*paths, "portrait.png", "0001.png"], None)[-3:] == ["Di", None, None]
+    assert names_in([*paths, "portrait.png", "0001.png"])[-3:] == ["Di", None, None]
 
 
 @pytest.mark.parametrize(
@@ -91,4 +100,20 @@ def test_one_file_with_another_name_does_not_hide_the_persons_of_the_others() ->
     ],
 )
 def test_names_that_do_not_tell_persons_apart_are_nobodys(names: list[str]) -> None:
-    assert persons_of([f"{name}.png" for name in names], None) == [None] * len(names)
+    assert names_in([f"{name}.png" for name in names]) == [None] * len(names)
+
+
+def test_names_that_only_repeat_the_labels_are_nobodys() -> None:
+    labels = [label for label in ("angry", "fear", "happy", "sad", "odd") for _ in range(4)]
+    plain = [f"{label}/{label}_{n:03d}.png" for n, label in enumerate(labels)]
+    with_more = [f"{label}/{sex}_{label}_{n}.png" for n, (label, sex) in enumerate(zip(labels, 10 * "mf", strict=True))]
+    abbreviated = [f"{label}/{label[:2]}_{n}.png" for n, label in enumerate(labels)]
+
+    for paths in (plain, with_more, abbreviated):
+        assert names_in(paths, None, labels) == [None] * len(paths)
+
+
+def test_a_person_may_be_called_joy() -> None:
+    paths = [f"{name}_{number}.png" for name in ("Joy", "Bo", "Cy", "Di") for number in (1, 2)]
+
+    assert names_in(paths, None, 4 * ["happy", "sad"])[:2] == ["Joy", "Joy"]

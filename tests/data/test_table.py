@@ -59,6 +59,11 @@ def test_named_features_are_taken_in_their_order_and_others_ignored(tmp_path: Pa
     assert load(tmp_path, TABLE, features=["f2", "f1"], **NAMED).features[0].tolist() == [2, 1]
 
 
+def test_features_named_twice_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"data\.features: f1 is named more than once\. Name each column once\."):
+        load(tmp_path, TABLE, features=["f1", "f2", "f1"], **NAMED)
+
+
 def test_quoted_cells_may_hold_delimiters_quotes_and_line_breaks(tmp_path: Path) -> None:
     text = 'id,"label","a,b"\n"x,""1""\n",k,1\ny,k," 2 "\nz,m,3\nw,m,4\n'
     samples = load(tmp_path, text, id="id")

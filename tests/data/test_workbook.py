@@ -211,11 +211,15 @@ def test_a_path_without_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_workbook_is_refused(tmp_path: Path, write_workbook: WriteWorkbook) -> None:
     path = tmp_path / "text.xlsx"
-    archive = io.BytesIO()
+    archive, letter = io.BytesIO(), io.BytesIO()
     with zipfile.ZipFile(archive, "w") as other:
         other.writestr("readme.txt", "a zip file, but no workbook")
+    with zipfile.ZipFile(letter, "w") as other:
+        other.writestr(
+            "[Content_Types].xml", '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
+        )
     whole = Path(write_workbook(rows())).read_bytes()
-    for content in (b"", b"a,b\n1,2\n", archive.getvalue(), whole[: len(whole) // 2]):
+    for content in (b"", b"a,b\n1,2\n", archive.getvalue(), letter.getvalue(), whole[: len(whole) // 2]):
         path.write_bytes(content)
         with pytest.raises(DataError, match=r"is not an Excel workbook"):
             load(str(path))

@@ -10,7 +10,7 @@ import pytest
 
 from fer_sweep.data import Samples, load_samples
 from fer_sweep.errors import DataError
-from fer_sweep.serving import FeatureRows, FittedPipeline, predict
+from fer_sweep.serving import Classifier, FeatureRows, FittedPipeline, predict
 from fer_sweep.serving import classifier as at_work
 from tests.serving.fitted import KINDS, configured, fitted
 
@@ -42,6 +42,8 @@ def test_a_missing_value_is_treated_as_in_training(samples: Samples, svm: Fitted
     np.testing.assert_array_equal(imputed, predict(svm, filled))
     with pytest.raises(DataError, match="row 1, column feature_3: the value is missing"):
         predict(with_rule(svm, "error"), x)
+    with pytest.raises(DataError, match=r"^b, column feature_3: the value is missing"):
+        Classifier(with_rule(svm, "error")).of_rows(x, ["a", "b", "c", "d"])
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (3, 7), (6,)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_sweep.spec import Parameter
+from fer_sweep.spec import Parameter, as_written
 from fer_sweep.spec.models import MlpModel, SvmModel
 from fer_sweep.spec.removal import BdrRemoval, NoRemoval
 from tests.spec.sweep_files import load_text, problems_of
@@ -101,3 +101,8 @@ def test_an_override_spares_the_variable_that_the_file_names() -> None:
     spec = load_text("description: '${NOWHERE}'\n", ["description=given"])
 
     assert spec.description == "given"
+
+
+@pytest.mark.parametrize("text", ["a: b", "#1", "1e3", "${HOME}", "C:\\faces", 'a "b"', "null", "Gesichter ü", " x "])
+def test_a_text_is_set_as_it_is_written(text: str) -> None:
+    assert load_text("", [as_written("description", text)]).description == text

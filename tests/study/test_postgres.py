@@ -26,6 +26,8 @@ from fer_sweep.study.study import open_study, run_study
 from fer_sweep.tracking.address import store_of
 from fer_sweep.tracking.client import open_client
 from fer_sweep.tracking.diagnosis.databases import search_database
+from fer_sweep.tracking.diagnosis.examination import examine
+from fer_sweep.tracking.rebuild import close_orphans, rebuild
 from tests.cli.commands import fer_sweep, start
 from tests.study.studies import inline, run, sweep
 from tests.tracking.studies import write_tiny
@@ -292,6 +294,21 @@ def test_doctor_looks_at_it(address: str, tmp_path: Path) -> None:
     assert (good.level, bad.level) == ("ok", "problem")
     assert "as the installed Optuna has it" in good.found
     assert "does not answer" in bad.found
+
+
+def test_doctor_leaves_alone_what_another_machine_runs(address: str, tmp_path: Path) -> None:
+    here, there = Home(tmp_path / "here", address), Home(tmp_path / "there", address)
+    on(address, here.root)
+    store = store_of(None, here)
+    with claimed(there, "tiny"):
+        found = [finding for finding in examine(here, store) if finding.subject == "study tiny"]
+        for mend in (rebuild, close_orphans):
+            with pytest.raises(StudyError, match="study 'tiny' is already being run by process"):
+                mend("tiny", here, store)
+
+    (only,) = found
+    assert only.level == "ok"
+    assert only.found.startswith("is being run by process ")
 
 
 def test_without_a_driver_the_remedy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

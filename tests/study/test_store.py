@@ -101,6 +101,20 @@ def test_a_branch_is_a_study_of_its_own_and_is_resumed_the_second_time(tmp_path:
         assert study.name == "tiny"
 
 
+def test_a_branch_runs_beside_the_study_that_it_left(tmp_path: Path) -> None:
+    with opened(sweep(run_cap=1), tmp_path) as study, opened(sweep(run_cap=1, seed=5), tmp_path, branch=True) as branch:
+        assert (study.name, branch.name) == ("tiny", "tiny.2")
+        with pytest.raises(StudyError, match=r"study 'tiny' is already being run"):
+            opened(sweep(run_cap=1), tmp_path).__enter__()
+
+
+def test_a_file_that_is_no_database_is_told_with_who_can_help(tmp_path: Path) -> None:
+    Home(tmp_path).optuna_file.write_text("this is no database" * 100)
+
+    with pytest.raises(StudyError, match=r"cannot be used as the database of searches: file is not a .*doctor"):
+        stored_studies(Home(tmp_path))
+
+
 def test_a_branch_and_a_study_of_that_name_exclude_each_other(tmp_path: Path) -> None:
     run(sweep(run_cap=1), tmp_path)
     with opened(sweep(run_cap=1, seed=5), tmp_path, branch=True) as branch:

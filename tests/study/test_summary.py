@@ -1,5 +1,6 @@
 """The answer in words, the labels, and what mattered."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,46 @@ def test_a_search_alone_is_called_optimistic() -> None:
     assert answer(summary(row(0, 0.5), row(1, 0.6, spread=0.015))) == (
         "Best of the search: train.learning_rate=0.02 with accuracy 60.00 ± 1.50 % (n = 2 networks). The best of many "
         "trials looks better than it is; add a confirm section for an honest number."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "part", "said"),
+    [
+        (
+            {},
+            "test",
+            "with accuracy 60.00 % (n = 2 networks). The best of many trials looks better than it is; add a conf",
+        ),
+        ({"confirm": {"top_k": 1}}, "test", "it is not confirmed on fresh splits yet: the same command goes on."),
+        ({"protocol": {"validation_fraction": 0.2}}, "validation", "with validation accuracy 60.00 %"),
+    ],
+)
+def test_an_unconfirmed_best_is_told_with_its_part_and_what_to_do(
+    changes: dict[str, Any], part: str, said: str
+) -> None:
+    spec = sweep(**changes)
+    samples = load_samples(spec.data)
+    found = summarize("tiny", spec, samples, make_split(samples, spec.protocol), [row(0, 0.5), row(1, 0.6)])
+
+    assert found.part == part
+    assert said in answer(found)
+
+
+def test_an_official_split_leaves_nothing_to_confirm_on() -> None:
+    found = replace(summary(row(0, 0.5)), confirmation="impossible")
+    assert answer(found).endswith(
+        "looks better than it is, and an official split leaves no fresh ones to confirm it on."
+    )
+
+
+def test_of_several_the_best_is_said_to_be_the_best_and_what_is_corrected() -> None:
+    comparison = (0.05, 0.02, 0.08, 0.01)
+    one_of_two = (one(1, 0.55, comparison), one(2, 0.54, comparison), one(0, 0.5, None))
+    assert "(the best of 2 there) reaches accuracy 55.00 %" in answer(summary(row(0, 0.5), confirmed=one_of_two))
+    assert (
+        "(both corrected for overlapping training sets, p also for 2 comparisons, the interval is of this one alone; "
+        in (answer(summary(row(0, 0.5), confirmed=one_of_two)))
     )
 
 
@@ -95,7 +136,7 @@ def test_assignments_are_described_in_a_line() -> None:
     ("changes", "said"),
     [
         ({}, ["selected on the reported folds"]),
-        ({"protocol": {"validation_fraction": 0.2}}, []),
+        ({"protocol": {"validation_fraction": 0.2}}, ["scores of the search are of the validation part"]),
         ({"protocol": {"split": "random"}}, ["not person independent", "selected on the reported folds"]),
         ({"train": {"normalize": "all"}}, ["selected on the reported folds", "normalized with all samples"]),
     ],

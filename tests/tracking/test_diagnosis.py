@@ -349,6 +349,19 @@ def test_a_server_with_a_well_known_password_is_told_loudly(monkeypatch: pytest.
     assert "Change it NOW" in known.remedy
 
 
+def test_a_password_in_the_address_is_used_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_USERNAME", raising=False)
+    with answering(200, b"{}", password="me:p@ss word") as store:
+        signed = Store(store.uri.replace("://", "://me:p%40ss%20word@"), None)
+        found = list(server(signed))
+
+    assert [(finding.level, finding.found) for finding in found] == [
+        ("ok", "answers a question to its database"),
+        ("ok", "accepts none of the well-known passwords"),
+    ]
+    assert "p%40ss" not in str(found)
+
+
 def test_a_wrong_password_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "wrong")

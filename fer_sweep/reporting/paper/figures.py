@@ -24,6 +24,8 @@ from fer_sweep.tracking.figures.canvas import (
 )
 from fer_sweep.training.records import HISTOGRAM_BINS, HISTOGRAM_MAX
 
+Limits = tuple[float | None, float | None]
+"""Of an axis; None: as the data ask."""
 COLORS = (BLUE, RED, GREEN, ORANGE, "#cc79a7", "#56b4e9", GREY, INK)
 
 
@@ -36,9 +38,7 @@ class Panel:
     threshold: float | None = None
 
 
-def lines(
-    title: str, series: Mapping[str, FloatArray], *, ylabel: str, limits: tuple[float | None, float | None] = (0, None)
-) -> bytes:
+def lines(title: str, series: Mapping[str, FloatArray], *, ylabel: str, limits: Limits = (0, None)) -> bytes:
     """PNG, 760 x 400 pixels: mean over networks and 10th to 90th percentile, over epochs. series: label -> (networks,
     E+1)."""
     figure = new_figure(7.6, 4.0)

@@ -1,10 +1,12 @@
 """The paper's figures of the network on LPQ and PHOG features: 1, 4, 5, 6 and 7."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from fer_sweep.reporting.document import Part, Picture, Prose, Section
 from fer_sweep.reporting.paper import figures
-from fer_sweep.reporting.paper.figures import Panel
+from fer_sweep.reporting.paper.figures import Limits, Panel
 from fer_sweep.reporting.paper.studies import PaperStudy
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.measured import Measured
@@ -44,34 +46,34 @@ def figure_4(
     """Learning rates, hidden units, optimizers, normalization."""
     trials = sorted(learning_rate.trials(), key=lambda pair: float(pair[0].assignments["train.learning_rate"]))
     rates = {f"lr = {row.assignments['train.learning_rate']:g}": losses(m) for row, m in trials}
-    a = figures.lines(
-        "Fig. 4a: training loss by learning rate, 10 hidden units", rates, ylabel="cross-entropy", limits=(None, 2.2)
-    )
     by_rate: dict[str, list[tuple[float, float, float | None]]] = {}
     for row in hidden_units.rows():
         assert row.mean is not None
         point = (float(row.assignments["model.hidden_units"]), row.mean, row.spread)
         by_rate.setdefault(f"lr = {row.assignments['train.learning_rate']:g}", []).append(point)
-    b = figures.scores(
-        "Fig. 4b: accuracy by hidden units", {k: sorted(v) for k, v in sorted(by_rate.items())}, xlabel="hidden units"
-    )
+    scores = {k: sorted(v) for k, v in sorted(by_rate.items())}
     optimizers = {str(row.assignments["train.optimizer"]): losses(m) for row, m in optimizer.trials()}
-    c = figures.lines("Fig. 4c: training loss by optimizer, 200 hidden units", optimizers, ylabel="cross-entropy")
     both = {
         name: losses(measured)
         for name, study in (("unnormalized", raw), ("normalized", normalized))
         if (measured := study.trial(FULLY)) is not None
     }
-    d = figures.lines("Fig. 4d: training loss and normalization", both, ylabel="cross-entropy")
-    return Section(
-        "Figure 4: the network without BDR",
-        (
-            Picture(a, "Paper: stuck near 2 with 1, slow with 0.001, smooth from 0.005 to 0.05."),
-            Picture(b, "Paper: few units are bad; 200 are chosen, with a learning rate of 0.01."),
-            Picture(c, "Paper: SGD is easily trapped, Adam is not."),
-            Picture(d, "Paper: on normalized features the network needs much less time."),
-        ),
-    )
+    a = _lines(
+        "Fig. 4a: training loss by learning rate, 10 hidden units", rates,
+        "Paper: stuck near 2 with 1, slow with 0.001, smooth from 0.005 to 0.05.", limits=(None, 2.2),
+    )  # fmt: skip
+    title = "Fig. 4b: accuracy by hidden units"
+    caption = "Paper: few units are bad; 200 are chosen, with a learning rate of 0.01."
+    b = Picture(figures.scores(title, scores, xlabel="hidden units"), caption) if scores else _none(title)
+    c = _lines(
+        "Fig. 4c: training loss by optimizer, 200 hidden units", optimizers,
+        "Paper: SGD is easily trapped, Adam is not.",
+    )  # fmt: skip
+    d = _lines(
+        "Fig. 4d: training loss and normalization", both,
+        "Paper: on normalized features the network needs much less time.",
+    )  # fmt: skip
+    return Section("Figure 4: the network without BDR", (a, b, c, d))
 
 
 def figure_5(raw: PaperStudy) -> Section:
@@ -138,12 +140,16 @@ def figure_7(raw: PaperStudy, normalized: PaperStudy) -> Section:
         (row, m) for row, m in raw.trials({"removal.rule": "bdr"}) if not row.assignments.get("removal.at_random")
     ]
     alphas = {f"alpha = {row.assignments['removal.alpha']:g}": variances(m) for row, m in trials}
-    a = figures.lines("Fig. 7a: variance of the losses by alpha", alphas, ylabel="loss variance")
     ends = [np.mean([n.epochs for n in m.result.networks]) for _, m in trials]
     parts: list[Part] = [
-        Picture(a, "Paper: BDR ends within 200 epochs whatever alpha is."),
-        Prose(f"Mean epoch at which BDR ended: {min(ends):.0f} to {max(ends):.0f} over all values of alpha."),
-    ]
+        _lines(
+            "Fig. 7a: variance of the losses by alpha", alphas, "Paper: BDR ends within 200 epochs whatever alpha is.",
+            ylabel="loss variance",
+        )
+    ]  # fmt: skip
+    if ends:
+        said = f"Mean epoch at which BDR ended: {min(ends):.0f} to {max(ends):.0f} over all values of alpha."
+        parts.append(Prose(said))
     fully = normalized.trial(FULLY)
     if fully is not None:
         picture = figures.lines(
@@ -151,6 +157,21 @@ def figure_7(raw: PaperStudy, normalized: PaperStudy) -> Section:
         )
         parts.append(Picture(picture, "Paper: it falls much faster than on unnormalized features."))
     return Section("Figure 7: alpha, and normalized features", tuple(parts))
+
+
+def _lines(
+    title: str,
+    series: Mapping[str, FloatArray],
+    caption: str,
+    *,
+    ylabel: str = "cross-entropy",
+    limits: Limits = (0, None),
+) -> Part:
+    return Picture(figures.lines(title, series, ylabel=ylabel, limits=limits), caption) if series else _none(title)
+
+
+def _none(title: str) -> Prose:
+    return Prose(f"{title}: no trial of it ended well.")
 
 
 def _panel(network: NetworkResult, epoch: int, threshold: float | None = None) -> Panel:

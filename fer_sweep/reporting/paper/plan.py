@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from fer_sweep.errors import SpecError
-from fer_sweep.spec import SweepSpec, load_sweep
+from fer_sweep.spec import SweepSpec, as_written, load_sweep
 
 Half = Literal["network", "pictures"]
 HALVES: tuple[Half, ...] = ("network", "pictures")
@@ -84,10 +84,10 @@ def planned(inputs: Inputs) -> list[tuple[Job, SweepSpec]]:
 def _overrides(job: Job, inputs: Inputs) -> list[str]:
     overrides = [f"name={job.study}", f"protocol.split={job.split}"]
     if job.half == "network":
-        overrides += [f"data.path={inputs.workbook}"] * job.on_workbook
+        overrides += [as_written("data.path", str(inputs.workbook))] * job.on_workbook
         return [*overrides, *([f"protocol.repeats={QUICK_REPEATS}"] * inputs.quick)]
     if inputs.images is not None:
-        overrides.append(f"data.path={inputs.images}")
+        overrides.append(as_written("data.path", str(inputs.images)))
     else:
         overrides.append(DRAWN % ((140, 28, 64) if inputs.quick else (675, 60, 176)))
     return [*overrides, *(QUICK_PICTURES[job.sweep] if inputs.quick else [])]

@@ -11,14 +11,14 @@ from fer_sweep.reporting.paper.plan import JOBS, Inputs
 from fer_sweep.reporting.paper.rules import rules_section
 from fer_sweep.reporting.paper.studies import PaperStudy
 from fer_sweep.reporting.paper.tables import NOT_COMPARABLE, network_rows, picture_rows, table_1, table_2
+from fer_sweep.reporting.report_folder import MADE_BY, ReportFolder
 from fer_sweep.study.home import Home
-from fer_sweep.study.journal import write_atomically
 
 TITLE = "Neural networks with bimodal distribution removal, and CNNs, on SFEW: the paper and ours"
 
 
-def write_paper_report(inputs: Inputs, home: Home, folder: Path) -> Path:
-    """Write folder/report.html and its pictures as files beside it. Returns the report's path.
+def write_paper_report(inputs: Inputs, home: Home, place: ReportFolder) -> Path:
+    """Write the report, and its pictures as files beside it. Returns the report's path.
 
     Raises StudyError if one of the studies is not there.
     """
@@ -38,12 +38,9 @@ def write_paper_report(inputs: Inputs, home: Home, folder: Path) -> Path:
     sections += _figures(studies, inputs)
     if "network" in inputs.halves:
         sections.append(rules_section(studies))
-    _write_pictures(sections, folder / "parts")
-    footer = f"Made by fer-sweep from the studies {', '.join(studies)} in {home.root}."
-    write_atomically(
-        folder / "report.html", render(Document(TITLE, _subtitle(inputs), tuple(sections), footer)).encode()
-    )
-    return folder / "report.html"
+    _write_pictures(sections, place.parts)
+    footer = f"{MADE_BY} from the studies {', '.join(studies)} in {home.root}."
+    return place.finish(render(Document(TITLE, _subtitle(inputs), tuple(sections), footer)))
 
 
 def _figures(studies: Mapping[str, PaperStudy], inputs: Inputs) -> list[Section]:
@@ -81,7 +78,6 @@ def _subtitle(inputs: Inputs) -> str:
 
 
 def _write_pictures(sections: list[Section], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for section in sections:
         for number, part in enumerate(part for part in section.parts if isinstance(part, Picture)):
             (folder / f"{section.anchor}-{number + 1}.png").write_bytes(part.png)

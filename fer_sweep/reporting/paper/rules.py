@@ -49,21 +49,22 @@ def rules_section(studies: Mapping[str, PaperStudy]) -> Section:
             "each against three controls: the network that trains to the end on everything, the one that is stopped "
             "early, and one that does without as many samples, drawn at random."
         ),
-        _table("20 % of the labels wrong, and known (generated features; no person on both sides)", planted),
-        Prose(f"With wrong labels: {_found(planted)}"),
+        *_measured("With wrong labels", "generated features, 20 % of the labels wrong and known", planted),
     ]
     real = []
     for split, where in (("person", "no film on both sides"), ("random", "random splits")):
         real.append(_scored(studies[f"paper-rules-{split}"]))
-        parts.append(_table(f"The workbook's features ({where})", real[-1]))
-        parts.append(Prose(f"On the workbook, {where}: {_found(real[-1])}"))
+        parts += _measured(f"On the workbook, {where}", "the workbook's features", real[-1])
     parts.append(Prose(_advice(planted, real), strong=True))
     return Section("Removal rules: which to use when", tuple(parts))
 
 
 def _scored(study: PaperStudy) -> list[Scored]:
-    """The controls without removal first, then every rule. p is corrected for all comparisons of a column."""
+    """The controls without removal first, then every rule; nothing if one of the two did not end well. p is corrected
+    for all comparisons of a column."""
     without = sorted(study.trials({"removal.rule": "none"}), key=lambda pair: -pair[1].trial.config.train.epochs)
+    if len(without) != 2:
+        return []
     (_, full), (_, early) = without
     ended = [("fully trained", full), ("stopped early", early)]
     rules = [(name, study.trial(_by_rule(rule)), study.trial(_at_random(rule))) for rule, name in NAMES.items()]
@@ -89,6 +90,12 @@ def _by_rule(rule: str) -> dict[str, Scalar]:
 
 def _at_random(rule: str) -> dict[str, Scalar]:
     return {"removal.rule": rule, "removal.at_random": True}
+
+
+def _measured(where: str, data: str, scored: Sequence[Scored]) -> list[Part]:
+    if not scored:
+        return [Prose(f"{where}: a control did not end well, so there is nothing to measure the rules against.")]
+    return [_table(f"{where} ({data})", scored), Prose(f"{where}: {_found(scored)}")]
 
 
 def _table(title: str, scored: Sequence[Scored]) -> Table:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.diagnosis.findings import Finding
 from fer_sweep.tracking.listeners import ANYWHERE, Listener, environment_of, listeners
-from fer_sweep.tracking.probe import ask, is_loopback, own_credentials
+from fer_sweep.tracking.probe import ask, is_loopback, own_credentials, taken_apart
 
 WELL_KNOWN = (("admin", "password1234"), ("admin", "password"), ("admin", "admin"), ("mlflow", "mlflow"))
 """MLflow's former default, and what public examples have."""
@@ -18,8 +18,9 @@ def server(store: Store) -> Iterator[Finding]:
     """The server that is asked to track, if the store is one."""
     if not store.uri.startswith(("http://", "https://")):
         return
-    credentials = own_credentials()
-    answer = ask(store.uri, credentials=credentials)
+    address, held = taken_apart(store.uri)
+    credentials = own_credentials() or held
+    answer = ask(address, credentials=credentials)
     name, host = store.name, urlsplit(store.uri).hostname or ""
     match answer.verdict:
         case "answers":
@@ -55,9 +56,10 @@ def server(store: Store) -> Iterator[Finding]:
 
 def _open_doors(store: Store, host: str) -> Iterator[Finding]:
     """Who gets in without a password, or with one that everybody knows."""
-    anonymous = ask(store.uri)
+    address, _ = taken_apart(store.uri)
+    anonymous = ask(address)
     if anonymous.verdict == "unauthorized":
-        known = next((pair for pair in WELL_KNOWN if ask(store.uri, credentials=pair).verdict == "answers"), None)
+        known = next((pair for pair in WELL_KNOWN if ask(address, credentials=pair).verdict == "answers"), None)
         if known is None:
             yield Finding("ok", store.name, "accepts none of the well-known passwords")
         else:

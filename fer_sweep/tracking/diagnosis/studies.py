@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 from fer_sweep.errors import StudyError, TrackingError
 from fer_sweep.study.facts import StudyFacts, load_facts
 from fer_sweep.study.home import Home
-from fer_sweep.study.lock import coordinator_of
+from fer_sweep.study.standing import run_by
 from fer_sweep.study.store import StoredStudy
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import store_errors
@@ -25,7 +25,7 @@ def study(
     """One study. stored: what Optuna's database has of it, None if nothing; client: None if the store is out of
     reach."""
     subject = f"study {name}"
-    holder = coordinator_of(home.study(name))
+    holder = run_by(home, name)
     if holder is not None:
         yield Finding("ok", subject, f"is being run by {holder}")
         return
