@@ -40,7 +40,7 @@ OWNERS = {
     "safetensors": ("serving/folder.py",),
     "optuna": ("study",),
     "scipy": ("study",),
-    "numba": ("training/fused_kernel.py",),
+    "numba": ("training/fused_tiles.py",),
     "ray": ("execution/ray_",),
     "filelock": ("training/compilation.py", "study/lock.py", "study/database.py", "tracking/client.py"),
     "mlflow": ("tracking",),

@@ -41,7 +41,7 @@ def show_inspection(
         raise SpecError(
             f"--labels: {','.join(labels)!r} has an empty name. Give one name per class, as in Angry,Happy."
         )
-    cache = _cache(home)
+    cache = Cache(Home(home).cache)
     if sheet is not None:
         _check_sheet(sheet)  # first, so that nobody waits for all faces to be told of a mistake
     config = source_of(path, person=person, labels=labels)
@@ -122,7 +122,7 @@ def _counting(console: Console) -> Progress:
 
 def show_cache(home: Path, *, clear: bool, as_json: bool) -> None:
     """Show what was computed from pictures, or delete it. Raises DataError if `home` is a file."""
-    cache = _cache(home)
+    cache = Cache(Home(home).cache)
     entries = cache.entries()
     total = sum(entry.bytes for entry in entries)
     freed = cache.clear() if clear else 0
@@ -143,12 +143,6 @@ def show_cache(home: Path, *, clear: bool, as_json: bool) -> None:
             table.add_row(entry.kind, _megabytes(entry.bytes), used)
         out.print(table)
         out.print(f"{_megabytes(total)} of at most {_megabytes(LIMIT)} in {cache.folder}", soft_wrap=True)
-
-
-def _cache(home: Path) -> Cache:
-    if home.exists() and not home.is_dir():
-        raise DataError(f"--home: {home} is a file, not a folder. Name a folder, new or of earlier studies.")
-    return Cache(Home(home).cache)
 
 
 def _check_sheet(sheet: Path) -> None:

@@ -5,6 +5,15 @@ from typing import Annotated
 
 import typer
 
+from fer_sweep.errors import StudyError
+
+
+def _folder(home: Path) -> Path:
+    if home.is_file():
+        raise StudyError(f"--home: {home} is a file, not a folder. Name a folder, new or of earlier studies.")
+    return home
+
+
 SweepFile = Annotated[Path, typer.Argument(metavar="FILE", help="Sweep file (YAML).", show_default=False)]
 Overrides = Annotated[
     list[str] | None,
@@ -13,7 +22,7 @@ Overrides = Annotated[
 HomeFolder = Annotated[
     Path,
     typer.Option(
-        "--home", envvar="FER_SWEEP_HOME", file_okay=False, help="Folder of databases, results and artifacts."
+        "--home", envvar="FER_SWEEP_HOME", callback=_folder, help="Folder of databases, results and artifacts."
     ),
 ]
 Storage = Annotated[

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 
 from fer_sweep.training.engines import build_engine, is_fused, kind_of, width_of
-from fer_sweep.training.metrics import confusion_matrix, mean_cross_entropy, metric_values_of
 from fer_sweep.training.network_run import Ending, Network, NetworkRun, with_shadow
+from fer_sweep.training.observation import Fit, Judged, loss_histograms, observe
 from fer_sweep.training.picture_population import PicturePopulation
 
 CPU_BYTES = 6 << 20
@@ -40,6 +40,7 @@ class Cohort:
             run = NetworkRun(network, leader)
             self._rows.append(run)
             self.runs.append(run)
+        self._classes = classes
         self._idle_share = IDLE_SHARE[device.type]
         epochs = max(run.last_epoch for run in self._rows)
         self._population = build_engine(
@@ -57,8 +58,8 @@ class Cohort:
         if not concerned:
             return
         cross_entropy, right = self._population.recent()
-        test, validation = self._population.predict(TEST), self._population.predict(VALIDATION)
-        self._observe(concerned, cross_entropy, list(right), test, validation)
+        test, validation = (self._population.judge(part, self._truth(part)) for part in (TEST, VALIDATION))
+        self._observe(concerned, cross_entropy, right, test, validation)
 
     def end(self, trial: int) -> None:
         """Stop the networks of one trial here."""
@@ -107,8 +108,11 @@ class Cohort:
         cross_entropy, _ = population.errors()
         test, validation, train = (population.predict(part) for part in (TEST, VALIDATION, TRAIN))
         series = population.history()
-        right = [train[p].argmax(1) == run.network.data.train.y for p, run in enumerate(self._rows)]
-        self._observe(leaving, cross_entropy, right, test, validation)
+        right = np.zeros(cross_entropy.shape, dtype=np.bool_)
+        for p, run in leaving:
+            right[p, : len(run.active)] = train[p].argmax(1) == run.network.data.train.y
+        judged = (Judged.of(found, self._truth(part)) for part, found in ((TEST, test), (VALIDATION, validation)))
+        self._observe(leaving, cross_entropy, right, *judged)
         for p, run in leaving:
             run.finish(
                 epoch,
@@ -134,29 +138,25 @@ class Cohort:
         self,
         concerned: Sequence[tuple[int, NetworkRun]],
         cross_entropy: npt.NDArray[np.float64],
-        right: Sequence[npt.NDArray[np.bool_]],
-        test: Sequence[npt.NDArray[np.float32]],
-        validation: Sequence[npt.NDArray[np.float32]],
+        right: npt.NDArray[np.bool_],
+        test: Judged,
+        validation: Judged,
     ) -> None:
         """Note how the networks in these rows of the population do; everything else is by row."""
-        on_test = metric_values_of([_confusion(run.network.data.test.y, test[p]) for p, run in concerned])
-        on_validation = metric_values_of(
-            [_confusion(run.network.data.validation.y, validation[p]) for p, run in concerned]
-        )
-        for (p, run), test_values, validation_values in zip(concerned, on_test, on_validation, strict=True):
-            n = len(run.active)
-            run.observe(
-                self._population.epoch,
-                cross_entropy[p, :n],
-                right[p][:n],
-                test_loss=mean_cross_entropy(test[p], run.network.data.test.y),
-                test=test_values,
-                validation=validation_values if len(validation[p]) else None,
-            )
+        active = np.zeros(right.shape, dtype=np.bool_)
+        for p, run in concerned:
+            active[p, : len(run.active)] = run.active
+        rows = [p for p, _ in concerned]
+        fit = Fit(cross_entropy[rows], right[rows], active[rows])
+        seen = observe(fit, test.select(rows), validation.select(rows), classes=self._classes)
+        histograms = loss_histograms(fit.cross_entropy, fit.active)
+        for (_, run), observation, histogram in zip(concerned, seen, histograms, strict=True):
+            run.observe(self._population.epoch, observation, histogram)
 
-
-def _confusion(truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    return confusion_matrix(truth, probabilities.argmax(1), probabilities.shape[1])
+    def _truth(self, part: int) -> list[npt.NDArray[np.int64]]:
+        """Classes of a part's samples, of every row."""
+        data = (run.network.data for run in self._rows)
+        return [(d.test if part == TEST else d.validation).y for d in data]
 
 
 def form_cohorts(networks: Sequence[Network], *, classes: int, device: torch.device, workers: int) -> Iterator[Cohort]:

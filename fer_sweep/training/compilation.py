@@ -12,8 +12,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from fer_sweep.training import fused_kernel as kernel
+from fer_sweep.training import fused_tiles
 
 _COMPILE = "from fer_sweep.training.fused import compile_all; compile_all()"
+
+
+_ENTRANCES = ("train", "log_probabilities", "judge")
 
 
 @cache
@@ -26,14 +30,17 @@ def ensure_compiled() -> None:
     Path(place).mkdir(parents=True, exist_ok=True)
     with FileLock(Path(place) / "fused_kernel.lock"):
         if not _is_compiled(Path(place)):
+            for stale in _indices(Path(place), "*"):  # numba looks at the age of one source only
+                stale.unlink(missing_ok=True)
             subprocess.run([sys.executable, "-c", _COMPILE], check=False, capture_output=True)
 
 
 def _is_compiled(place: Path) -> bool:
-    """Whether there is code of both entrances that is newer than the source."""
-    source = Path(kernel.__file__)
-    for name in ("train", "log_probabilities"):
-        found = place.glob(f"{source.stem}.{name}-*.nbi")
-        if all(index.stat().st_mtime < source.stat().st_mtime for index in found):
-            return False
-    return True
+    """Whether there is code of all entrances that is newer than the sources."""
+    changed = max(Path(str(source.__file__)).stat().st_mtime for source in (kernel, fused_tiles))
+    newest = (max((i.stat().st_mtime for i in _indices(place, name)), default=0.0) for name in _ENTRANCES)
+    return all(compiled > changed for compiled in newest)
+
+
+def _indices(place: Path, entrance: str) -> list[Path]:
+    return list(place.glob(f"{Path(kernel.__file__).stem}.{entrance}-*.nbi"))

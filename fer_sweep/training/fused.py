@@ -6,7 +6,7 @@ else trains with it, and those of different width or size need no padding to eac
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -19,8 +19,9 @@ from fer_sweep.models.mlp import MlpWeights, initial_weights
 from fer_sweep.spec.train import TrainConfig
 from fer_sweep.training import fused_kernel as kernel
 from fer_sweep.training.compilation import ensure_compiled
-from fer_sweep.training.fused_kernel import Floats
+from fer_sweep.training.fused_tiles import TILE, Floats, tiling
 from fer_sweep.training.member import Member, Weights
+from fer_sweep.training.observation import Judged
 from fer_sweep.training.schedules import rates_until
 
 _OPTIMIZERS = {"sgd": kernel.SGD, "adam": kernel.ADAM, "adamw": kernel.ADAMW}
@@ -60,24 +61,31 @@ class FusedPopulation:
     def errors(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Per-sample cross-entropy and half sum of squared errors of the current networks, (P, N) each, on all
         training samples; padding is zero."""
-        cross_entropy, half_sse = self._padded(_Network.errors)
-        return cross_entropy, half_sse
+        both = np.zeros((2, len(self), max(len(network.y) for network in self._networks)))
+        for p, network in enumerate(self._networks):
+            both[:, p, : len(network.y)] = network.errors()
+        return both[0], both[1]
 
     def recent(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """The cross-entropy of `errors`, and which training samples are predicted right, (P, N) each."""
-        cross_entropy, right = self._padded(_Network.recent)
-        return cross_entropy, right > 0.0
-
-    def _padded(self, ask: Callable[["_Network"], npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-        both = np.zeros((2, len(self), max(len(network.y) for network in self._networks)))
-        for p, network in enumerate(self._networks):  # not on threads: most of it holds Python's lock
-            answer = ask(network)
-            both[:, p, : answer.shape[1]] = answer
-        return both
+        judged = self.judge(-1, [network.y for network in self._networks])
+        right = np.zeros(judged.predicted.shape, dtype=np.bool_)
+        for p, true in enumerate(judged.truth):
+            np.equal(judged.predicted[p, : len(true)], true, out=right[p, : len(true)])
+        return judged.cross_entropy, right
 
     def predict(self, part: int) -> list[Floats]:
         """Class probabilities (n, C) of every network on its evaluation set number `part`; -1 is the training set."""
         return [network.probabilities(part) for network in self._networks]
+
+    def judge(self, part: int, truth: Sequence[npt.NDArray[np.int64]]) -> Judged:
+        """How every network does on its evaluation set number `part`, or the training set, whose classes are (n,) of
+        `truth`. Padding is zero."""
+        shape = len(self), max(map(len, truth))
+        cross_entropy, predicted = np.zeros(shape), np.zeros(shape, dtype=np.int64)
+        for p, (network, true) in enumerate(zip(self._networks, truth, strict=True)):  # threads would cost more
+            network.judge(part, true, cross_entropy[p], predicted[p])
+        return Judged(cross_entropy, predicted, truth)
 
     def weigh(self, network: int, weights: Floats) -> None:
         """(n,) whether one network trains on each training sample from now on: 1, or 0."""
@@ -110,6 +118,7 @@ def compile_all() -> None:
     network = _Network(member, classes=2, epochs=1)
     network.train_for(0, 1)
     network.errors()
+    network.judge(-1, y, np.zeros(8), np.zeros(8, np.int64))
 
 
 @cache
@@ -133,10 +142,10 @@ class _Tiles:
     @classmethod
     def of(cls, x: Floats, d: int) -> "_Tiles":
         n, features = x.shape
-        tiles, rows = kernel.tiling(n)
+        tiles, rows = tiling(n)
         padded = np.zeros((tiles * rows, d), np.float32)
         padded[:n, :features] = x
-        values = np.zeros((tiles, d, kernel.TILE), np.float32)
+        values = np.zeros((tiles, d, TILE), np.float32)
         values[:, :, :rows] = padded.reshape(tiles, rows, d).transpose(0, 2, 1)
         return cls(values.ravel(), n)
 
@@ -180,11 +189,17 @@ class _Network:
         misses[samples, self.y] -= 1.0
         return np.stack([cross_entropy, 0.5 * np.square(misses).sum(axis=1)]).astype(np.float64)
 
-    def recent(self) -> npt.NDArray[np.float64]:
-        """(2, n) cross-entropy, and 1 where the prediction is right, of all training samples."""
-        logarithms = self._log_probabilities(-1)
-        cross_entropy = -logarithms[np.arange(len(self.y)), self.y]
-        return np.stack([cross_entropy, logarithms.argmax(axis=1) == self.y]).astype(np.float64)
+    def judge(
+        self,
+        part: int,
+        truth: npt.NDArray[np.int64],
+        cross_entropy: npt.NDArray[np.float64],
+        predicted: npt.NDArray[np.int64],
+    ) -> None:
+        """Fill in cross-entropy and prediction of the first len(truth) samples, which are all of `part`."""
+        tiles = self._parts[part]
+        assert tiles.n == len(truth)
+        kernel.judge(self._weights, tiles.values, truth, self._shape, cross_entropy, predicted)
 
     def use(self, active: npt.NDArray[np.bool_]) -> None:
         """Train on these samples from now on."""

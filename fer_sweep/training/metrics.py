@@ -25,15 +25,6 @@ def confusion_matrix(truth: IntArray, predicted: IntArray, classes: int) -> IntA
     return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
-def mean_cross_entropy(probabilities: npt.NDArray[np.float32], truth: IntArray) -> float:
-    """Mean of -log of the true class's probability, which counts as the smallest normal number where it is less.
-    probabilities: (n, C), truth: (n,); NaN without samples."""
-    if not len(truth):
-        return math.nan
-    of_truth = probabilities[np.arange(len(truth)), truth]
-    return float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean(dtype=np.float64))
-
-
 def row_shares(confusion: IntArray) -> FloatArray:
     """(C, C) each count as a share of its true class; 0 where a class has no samples."""
     counts = confusion.astype(np.float64)

@@ -12,11 +12,9 @@ from fer_sweep.spec.removal import AumRemoval, BdrSettings, OracleRemoval, error
 from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.training.fold_data import FoldData
 from fer_sweep.training.member import Weights
+from fer_sweep.training.observation import Observation, loss_histograms
 from fer_sweep.training.records import (
-    HISTOGRAM_BINS,
-    HISTOGRAM_MAX,
     Explanation,
-    MetricValues,
     NetworkResult,
     Removal,
     removal_from,
@@ -43,19 +41,6 @@ class Network:
     seed: int
     shadow: bool = False
     keep_weights: bool = False
-
-
-@dataclass(frozen=True)
-class Observation:
-    """A network at one epoch."""
-
-    train_loss: float
-    loss_variance: float
-    active: int
-    train_accuracy: float
-    test_loss: float
-    test: MetricValues
-    validation: MetricValues | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,28 +113,10 @@ class NetworkRun:
         self.next_stop = self._next_stop(epoch)
         return moved or decision.weights is not None
 
-    def observe(
-        self,
-        epoch: int,
-        cross_entropy: FloatArray,
-        right: BoolArray,
-        *,
-        test_loss: float,
-        test: MetricValues,
-        validation: MetricValues | None,
-    ) -> None:
-        """Note how the network does at this epoch. cross_entropy, right: (n,) of all its training samples."""
-        current = self._active_errors(cross_entropy)
-        self.observation = Observation(
-            train_loss=float(current.mean()),
-            loss_variance=float(current.var()),
-            active=len(current),
-            train_accuracy=float(right[self.active].mean()),
-            test_loss=test_loss,
-            test=test,
-            validation=validation,
-        )
-        self._remember_histogram(epoch, cross_entropy)
+    def observe(self, epoch: int, observation: Observation, histogram: npt.NDArray[np.int32]) -> None:
+        """Note how the network does at this epoch. histogram: of the losses in use."""
+        self.observation = observation
+        self._histograms.setdefault(epoch, histogram)
 
     def finish(self, epoch: int, ending: Ending) -> None:
         """Freeze what this network leaves behind."""
@@ -269,9 +236,7 @@ class NetworkRun:
 
     def _remember_histogram(self, epoch: int, cross_entropy: FloatArray) -> None:
         if epoch not in self._histograms:
-            current = self._active_errors(cross_entropy)
-            bins = np.fmin(current * (HISTOGRAM_BINS / HISTOGRAM_MAX), HISTOGRAM_BINS - 1)
-            self._histograms[epoch] = np.bincount(bins.astype(np.int64), minlength=HISTOGRAM_BINS).astype(np.int32)
+            (self._histograms[epoch],) = loss_histograms(cross_entropy[None], self.active[None])
 
 
 def with_shadow(network: Network) -> tuple[Network, Network | None]:

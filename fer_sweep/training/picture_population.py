@@ -15,6 +15,7 @@ from torch import Tensor
 from fer_sweep.data.pictures import Pixels
 from fer_sweep.training.explanation import explain
 from fer_sweep.training.member import Floats, Weights
+from fer_sweep.training.observation import Judged
 from fer_sweep.training.picture_network import Integers, PictureMember, PictureNetwork
 from fer_sweep.training.records import Explanation
 
@@ -90,6 +91,10 @@ class PicturePopulation:
     def predict(self, part: int) -> list[Floats]:
         """Class probabilities (n, C) of every network on its part: 0 validation, 1 test, -1 training."""
         return [self._log_probabilities(p, part).exp().cpu().numpy() for p in range(len(self))]
+
+    def judge(self, part: int, truth: Sequence[npt.NDArray[np.int64]]) -> Judged:
+        """How every network does on its evaluation set number `part`, whose classes are (n,) of `truth`."""
+        return Judged.of(self.predict(part), truth)
 
     def explain(self, network: int, test_classes: Integers) -> Explanation:
         """What a network looks at. test_classes: (n,) of its test pictures."""

@@ -18,6 +18,7 @@ from fer_sweep.models.mlp import MlpWeights
 from fer_sweep.training.flat_optimizer import FlatOptimizer
 from fer_sweep.training.layers import Layers, LinearLayer, MlpLayers, Workspace
 from fer_sweep.training.member import Floats, Member, Weights, importance
+from fer_sweep.training.observation import Judged
 from fer_sweep.training.schedules import rates_until
 
 
@@ -91,6 +92,10 @@ class Population:
         probabilities = self._layers.predict(x).softmax(-1).cpu().numpy()
         sizes = self._sizes if part < 0 else [sizes[part] for sizes in self._evaluation_sizes]
         return [probabilities[p, :n] for p, n in enumerate(sizes)]
+
+    def judge(self, part: int, truth: Sequence[npt.NDArray[np.int64]]) -> Judged:
+        """How every network does on its evaluation set number `part`, whose classes are (n,) of `truth`."""
+        return Judged.of(self.predict(part), truth)
 
     def weigh(self, network: int, weights: Floats) -> None:
         """(n,) what each training sample of one network weighs from now on; 0: it is not trained on."""

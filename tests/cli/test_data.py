@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from fer_sweep.cli.app import app
 from fer_sweep.data.contact_sheet import GAP, SIDE
 from fer_sweep.errors import DataError, FerSweepError
+from tests.cli.test_run import failing
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +184,7 @@ def test_an_empty_label_and_a_home_that_is_a_file_are_errors(faces: Path, tmp_pa
     assert told == "--labels: 'joy,,sad' has an empty name. Give one name per class, as in Angry,Happy."
     assert error_of("inspect", str(faces), "--home", str(file)) == home
     assert error_of("cache", "--home", str(file)) == home
+    assert str(failing("status", "--home", file)) == home
 
 
 def test_synthesize_needs_a_folder_and_says_so_before_it_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

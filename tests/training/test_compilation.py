@@ -3,7 +3,13 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from fer_sweep.training import compilation, fused_kernel, fused_tiles
 
 TRAIN = """
 import numpy as np
@@ -33,3 +39,27 @@ def test_the_first_process_rounds_as_the_second(tmp_path: Path) -> None:
 
     assert first == second
     assert list(tmp_path.rglob("fused_kernel.train-*.nbi"))
+
+
+@pytest.mark.parametrize("changed", [fused_kernel, fused_tiles])
+def test_code_that_is_older_than_either_source_is_compiled_anew(
+    changed: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("train", "log_probabilities", "judge")
+    for name in names:
+        (tmp_path / f"fused_kernel.{name}-1.py311.nbi").write_text("")
+    stats = SimpleNamespace(cache_path=str(tmp_path))
+    monkeypatch.setattr(fused_kernel, "train", SimpleNamespace(stats=stats))
+    commands: list[object] = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: commands.append(command))
+    newer = tmp_path / "fused_kernel.py"
+    newer.write_text("")
+    os.utime(newer, (time.time() + 60,) * 2)
+
+    compilation.ensure_compiled.__wrapped__()
+    assert commands == []
+    monkeypatch.setattr(changed, "__file__", str(newer))
+    compilation.ensure_compiled.__wrapped__()
+
+    assert len(commands) == 1
+    assert not list(tmp_path.glob("*.nbi"))

@@ -9,7 +9,7 @@ import torch
 from fer_sweep.models.mlp import initial_weights
 from fer_sweep.spec.train import TrainConfig
 from fer_sweep.training.fused import FusedPopulation
-from fer_sweep.training.fused_kernel import TILE
+from fer_sweep.training.fused_tiles import TILE
 from fer_sweep.training.member import Floats, Member
 from fer_sweep.training.population import Population
 
@@ -84,6 +84,12 @@ def test_it_agrees_with_the_torch_engine(train: dict[str, int | float | str]) ->
         np.testing.assert_array_equal(cross_entropy, engine.errors()[0])
         for p, (one, predicted) in enumerate(zip(them, engine.predict(-1), strict=True)):
             np.testing.assert_array_equal(right[p, : len(one.y)], predicted.argmax(1) == one.y)
+    for part in (0, 1):
+        truth = [np.arange(len(predicted)) % classes for predicted in ours.predict(part)]
+        seen, expected_of = ours.judge(part, truth), theirs.judge(part, truth)
+        np.testing.assert_allclose(seen.losses(), expected_of.losses(), rtol=1e-3, atol=1e-4)
+        np.testing.assert_array_equal(seen.confusions(classes), expected_of.confusions(classes))
+        assert seen.cross_entropy.shape == seen.predicted.shape == (len(them), max(map(len, truth)))
     for part in (0, 1, -1):
         for our, their in zip(ours.predict(part), theirs.predict(part), strict=True):
             assert our.shape == their.shape

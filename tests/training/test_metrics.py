@@ -9,7 +9,6 @@ from hypothesis.extra.numpy import arrays
 from fer_sweep.training.metrics import (
     class_metrics,
     confusion_matrix,
-    mean_cross_entropy,
     metric_values,
     metric_values_of,
     row_shares,
@@ -69,13 +68,6 @@ def test_networks_are_scored_together_as_each_is_alone() -> None:
     assert [together[0], together[2]] == [metric_values(some), metric_values(some.T)]
     assert together[0].accuracy == pytest.approx(0.7)
     assert np.isnan([together[1].accuracy, together[1].macro_f1, together[1].uar]).all(), "nothing was counted"
-
-
-def test_cross_entropy_of_predictions_is_finite_where_the_true_class_has_probability_zero() -> None:
-    probabilities = np.array([[0.5, 0.5], [1.0, 0.0]], dtype=np.float32)
-
-    assert mean_cross_entropy(probabilities, np.array([0, 0])) == pytest.approx(np.log(2) / 2)
-    assert mean_cross_entropy(probabilities, np.array([1, 1])) == pytest.approx((np.log(2) + 126 * np.log(2)) / 2)
 
 
 def test_spread_is_the_deviation_over_repeats_of_the_mean_over_folds() -> None:
