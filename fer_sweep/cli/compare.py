@@ -16,7 +16,7 @@ from fer_sweep.study.home import Home
 from fer_sweep.study.measured import Measured, Reference, load_measured, parse_reference
 from fer_sweep.study.store import stored_studies
 from fer_sweep.study.summary import describe, evidence
-from fer_sweep.study.wording import percent
+from fer_sweep.study.wording import percent, points
 from fer_sweep.tracking.address import store_of
 from fer_sweep.tracking.ending import finished_study
 
@@ -83,8 +83,8 @@ def _table(first: Measured, others: Sequence[Measured], differences: Sequence[Pa
         for found in differences:
             if found.metric == metric:
                 c, mean = found.comparison, by_name[found.trial].scores.estimate(metric).mean
-                interval = f"{100 * c.low:+.2f} to {100 * c.high:+.2f}"
-                numbers = (percent(mean), f"{100 * c.difference:+.2f}", interval, f"{c.p_holm:.2g}", str(c.n))
+                interval = f"{points(c.low)} to {points(c.high)}"
+                numbers = (percent(mean), points(c.difference), interval, f"{c.p_holm:.2g}", str(c.n))
                 better = "?" if found.better is None else letters[found.better]
                 table.add_row("", letters[found.trial], *numbers, better)
     return table

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder
+from fer_sweep.cli.options import AsJson, HomeFolder
+from fer_sweep.study.home import DEFAULT_HOME
 
 
 def inspect_data(  # noqa: PLR0917 (typer passes by name)

@@ -39,4 +39,3 @@ TrackingUri = Annotated[
     typer.Option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow store; default: SQLite in --home."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-DEFAULT_HOME = Path(".fer-sweep")

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, TrackingUri
+from fer_sweep.cli.options import AsJson, HomeFolder, TrackingUri
+from fer_sweep.study.home import DEFAULT_HOME
 
 
 def predict(

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, Storage, TrackingUri
-from fer_sweep.study.home import Home
+from fer_sweep.cli.options import AsJson, HomeFolder, Storage, TrackingUri
+from fer_sweep.study.home import DEFAULT_HOME, Home
 
 ModelName = Annotated[str, typer.Argument(metavar="NAME", help="Registered model.", show_default=False)]
 Alias = Annotated[str, typer.Option("--alias", help="The alias that moves.")]

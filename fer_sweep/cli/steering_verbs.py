@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, Storage
-from fer_sweep.study.home import Home
+from fer_sweep.cli.options import AsJson, HomeFolder, Storage
+from fer_sweep.study.home import DEFAULT_HOME, Home
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="Its name.", show_default=False)]
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from fer_sweep.cli.interruption import Cancelled
-from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, Overrides, Storage, SweepFile, TrackingUri
-from fer_sweep.study.home import Home
+from fer_sweep.cli.options import AsJson, HomeFolder, Overrides, Storage, SweepFile, TrackingUri
+from fer_sweep.study.home import DEFAULT_HOME, Home
 
 
 def run(  # noqa: PLR0917 (typer passes by name)

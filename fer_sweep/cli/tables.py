@@ -10,7 +10,7 @@ from rich.text import Text
 
 from fer_sweep.study.rows import TrialRow
 from fer_sweep.study.summary import Summary, answer
-from fer_sweep.study.wording import percent, setting, trial_name
+from fer_sweep.study.wording import percent, points, setting, trial_name
 
 
 def print_result(console: Console, summary: Summary, *, top: int = 10) -> None:
@@ -55,8 +55,8 @@ def confirmation(summary: Summary) -> RenderableType:
             table.add_row(trial_name(number), *score, style=_style(number))
         else:
             c = one.comparison
-            interval = f"{100 * c.low:+.2f} to {100 * c.high:+.2f}"
-            table.add_row(trial_name(number), *score, f"{100 * c.difference:+.2f}", interval, f"{c.p_holm:.2g}")
+            interval = f"{points(c.low)} to {points(c.high)}"
+            table.add_row(trial_name(number), *score, points(c.difference), interval, f"{c.p_holm:.2g}")
     return Group(Text(f"confirmed on fresh splits: {summary.metric}, %"), table)
 
 

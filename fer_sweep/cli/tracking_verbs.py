@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from fer_sweep.cli.options import DEFAULT_HOME, AsJson, HomeFolder, Storage, TrackingUri
-from fer_sweep.study.home import Home
+from fer_sweep.cli.options import AsJson, HomeFolder, Storage, TrackingUri
+from fer_sweep.study.home import DEFAULT_HOME, Home
 
 
 def sync(

@@ -4,6 +4,7 @@ import numpy as np
 
 from fer_sweep.data.cells import Matrix
 from fer_sweep.data.labels import EXPRESSIONS
+from fer_sweep.data.planted import plant, warnings_of
 from fer_sweep.data.samples import Samples
 from fer_sweep.errors import DataError
 from fer_sweep.spec.data import SyntheticFeatures
@@ -33,11 +34,7 @@ def synthetic_samples(config: SyntheticFeatures) -> Samples:
     centres = _centres(config.features, config.separation, geometry)
     x = centres[truth] + offsets[person] + geometry.standard_normal((n, config.features))
 
-    wrong = flips.choice(n, size=round(config.wrong_labels * n), replace=False)
-    planted = np.zeros(n, dtype=np.bool_)
-    planted[wrong] = True
-    y = truth.astype(np.int64)
-    y[wrong] = (y[wrong] + flips.integers(1, _CLASSES, size=len(wrong))) % _CLASSES
+    y, planted = plant(truth.astype(np.int64), config.wrong_labels, classes=_CLASSES, random=flips)
     return Samples(
         x=x.astype(np.float32),
         y=y,
@@ -46,11 +43,7 @@ def synthetic_samples(config: SyntheticFeatures) -> Samples:
         class_names=EXPRESSIONS,
         person_names=tuple(f"person-{i:0{len(str(persons - 1))}d}" for i in range(persons)),
         planted=planted,
-        warnings=(
-            (f"{len(wrong)} of {n} labels are wrong on purpose, on the test side too, which limits every score.",)
-            if len(wrong)
-            else ()
-        ),
+        warnings=warnings_of(planted),
     )
 
 

@@ -13,6 +13,7 @@ from fer_sweep.data.face_drawing import draw_face
 from fer_sweep.data.face_identity import draw_circumstances, draw_identity
 from fer_sweep.data.labels import EXPRESSIONS
 from fer_sweep.data.pictures import Pictures, Pixels, digest_of, one_by_one, whole_boxes
+from fer_sweep.data.planted import plant, warnings_of
 from fer_sweep.data.samples import IntArray, Samples
 from fer_sweep.errors import DataError
 from fer_sweep.spec.data import SyntheticFaces
@@ -61,11 +62,7 @@ def drawn_samples(config: SyntheticFaces, pictures: Sequence[Pixels], cache: Cac
     n, persons = config.samples, config.persons
     truth, person = _dealt(config)
     flips = np.random.default_rng([config.seed, 1])
-    wrong = flips.choice(n, size=round(config.wrong_labels * n), replace=False)
-    planted = np.zeros(n, dtype=np.bool_)
-    planted[wrong] = True
-    y = truth.copy()
-    y[wrong] = (y[wrong] + flips.integers(1, _CLASSES, size=len(wrong))) % _CLASSES
+    y, planted = plant(truth, config.wrong_labels, classes=_CLASSES, random=flips)
     return Samples(
         x=Pictures(
             tuple(pictures), tuple(map(digest_of, pictures)), whole_boxes([(config.size, config.size)] * n), cache
@@ -76,11 +73,7 @@ def drawn_samples(config: SyntheticFaces, pictures: Sequence[Pixels], cache: Cac
         class_names=EXPRESSIONS,
         person_names=tuple(f"person-{i:0{len(str(persons - 1))}d}" for i in range(persons)),
         planted=planted,
-        warnings=(
-            (f"{len(wrong)} of {n} labels are wrong on purpose, on the test side too, which limits every score.",)
-            if len(wrong)
-            else ()
-        ),
+        warnings=warnings_of(planted),
     )
 
 

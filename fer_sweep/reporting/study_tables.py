@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from fer_sweep.reporting.document import Table
+from fer_sweep.study import wording
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.facts import StudyFacts
 from fer_sweep.study.rows import TrialRow
-from fer_sweep.study.statistics import interval_over_repeats
+from fer_sweep.study.statistics import Comparison, interval_over_repeats
 from fer_sweep.study.summary import Summary, describe
 from fer_sweep.study.wording import percent, setting, trial_name
 
@@ -49,9 +50,7 @@ def confirmation(summary: Summary) -> Table:
     rows = []
     for one in summary.confirmed:
         c = one.comparison
-        against = (
-            ("", "", "") if c is None else (points(c.difference), f"[{points(c.low)}, {points(c.high)}]", p(c.p_holm))
-        )
+        against = ("", "", "") if c is None else (points(c.difference), interval(c), p(c.p_holm))
         score = (percent(one.metric.mean), percent(one.metric.spread), str(one.metric.n))
         rows.append((trial_name(one.trial.number), *score, *against, describe(one.trial.assignments)))
     header = ("trial", summary.metric, "spread", "n", "against base", "95 % interval", "p (Holm)", "configuration")
@@ -104,7 +103,12 @@ def _interval(row: TrialRow, repeats: int) -> str:
 
 def points(difference: float) -> str:
     """A difference of shares in points, with its sign."""
-    return f"{100 * difference:+.2f}".replace("-", "−")
+    return wording.points(difference).replace("-", "−")
+
+
+def interval(comparison: Comparison) -> str:
+    """Of a difference, in points."""
+    return wording.interval(comparison).replace("-", "−")
 
 
 def p(probability: float) -> str:

@@ -44,8 +44,3 @@ class FittedPipeline:
     model: ModelConfig
     weights: Weights
     class_names: tuple[str, ...]
-
-    @property
-    def sees_pictures(self) -> bool:
-        """Whether its input are pictures."""
-        return isinstance(self.input, FaceOptions)

@@ -1,6 +1,6 @@
 """YAML in, frozen SweepSpec out. Nothing here imports torch, optuna or mlflow."""
 
-from fer_sweep.spec.configuration import Difference, apply, differences, flatten, on_data_of, value_at
+from fer_sweep.spec.configuration import apply, flatten, on_data_of, value_at
 from fer_sweep.spec.dump import as_written, to_yaml
 from fer_sweep.spec.load import load_sweep
 from fer_sweep.spec.reach import resnets_reached
@@ -11,7 +11,6 @@ from fer_sweep.spec.sweep import SweepSpec
 from fer_sweep.spec.trial import TrialConfig
 
 __all__ = [
-    "Difference",
     "Parameter",
     "Scalar",
     "SweepSpec",
@@ -20,7 +19,6 @@ __all__ = [
     "apply",
     "as_written",
     "contains",
-    "differences",
     "flatten",
     "grid",
     "grid_size",

@@ -1,28 +1,16 @@
-"""Configurations by dotted path: put a trial's values into the base, read values back, flatten, compare."""
+"""Configurations by dotted path: put a trial's values into the base, read values back, flatten."""
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from fer_sweep.spec.fields import SEARCHABLE, SECTIONS, search_field
 from fer_sweep.spec.problems import Problems, nearest
-from fer_sweep.spec.scalars import same
 from fer_sweep.spec.search import Parameter, Scalar
 from fer_sweep.spec.translation import add_validation_problems
 from fer_sweep.spec.trial import TrialConfig
-
-
-class Difference(NamedTuple):
-    """A dotted path at which two configurations differ; a side without that path has `(absent)`."""
-
-    path: str
-    old: Scalar | None
-    new: Scalar | None
-
-
-ABSENT = "(absent)"
 
 
 def apply(base: TrialConfig, assignments: Mapping[str, Scalar]) -> TrialConfig:
@@ -126,13 +114,3 @@ def flatten(config: TrialConfig) -> dict[str, Scalar | None]:
 
     visit("", config)
     return flat
-
-
-def differences(old: TrialConfig, new: TrialConfig) -> list[Difference]:
-    """Where two specs or configurations differ, by dotted path, in the order of `old`, then what only `new` has."""
-    before, after = flatten(old), flatten(new)
-    return [
-        Difference(path, before.get(path, ABSENT), after.get(path, ABSENT))
-        for path in dict.fromkeys([*before, *after])
-        if not ((path in before) == (path in after) and same(before[path], after[path]))
-    ]

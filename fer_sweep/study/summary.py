@@ -13,7 +13,7 @@ from fer_sweep.spec.search import Scalar
 from fer_sweep.study.events import Confirmed
 from fer_sweep.study.rows import Part, TrialRow, ranked
 from fer_sweep.study.statistics import Comparison
-from fer_sweep.study.wording import metric_of
+from fer_sweep.study.wording import interval, metric_of, percent, points
 
 Confirmation = Literal["asked for", "left out", "impossible"]
 """What becomes of the best: its sweep file has a confirm section, or has none, or could not have one."""
@@ -131,7 +131,7 @@ def answer(summary: Summary) -> str:
     which = "" if len(others) == 1 else f" (the best of {len(others)} there)"
     return (
         f"On fresh splits, {describe(best.trial.assignments)}{which} reaches {summary.metric} "
-        f"{100 * best.metric.mean:.2f} % against the base's {100 * base.metric.mean:.2f} %: "
+        f"{percent(best.metric.mean)} % against the base's {percent(base.metric.mean)} %: "
         f"{evidence(comparison, comparisons=len(others))}. {verdict}"
     )
 
@@ -142,8 +142,8 @@ def evidence(comparison: Comparison, *, comparisons: int) -> str:
     if comparisons > 1:
         corrected += f", p also for {comparisons} comparisons, the interval is of this one alone"
     return (
-        f"{100 * comparison.difference:+.2f} points, 95 % interval [{100 * comparison.low:+.2f}, "
-        f"{100 * comparison.high:+.2f}], p = {comparison.p_holm:.2g} ({corrected}; n = {comparison.n} folds)"
+        f"{points(comparison.difference)} points, 95 % interval {interval(comparison)}, p = {comparison.p_holm:.2g} "
+        f"({corrected}; n = {comparison.n} folds)"
     )
 
 
@@ -164,5 +164,5 @@ def describe(assignments: Mapping[str, Scalar]) -> str:
 
 def _percent(row: TrialRow) -> str:
     assert row.mean is not None
-    spread = f" ± {100 * row.spread:.2f}" if row.spread is not None else ""
-    return f"{100 * row.mean:.2f}{spread} % (n = {row.n} networks)"
+    spread = f" ± {percent(row.spread)}" if row.spread is not None else ""
+    return f"{percent(row.mean)}{spread} % (n = {row.n} networks)"

@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from fer_sweep.data import Samples, Split
 from fer_sweep.spec.search import Metric
+from fer_sweep.study import wording
 from fer_sweep.study.statistics import Comparison, corrected_comparison, half_width
+from fer_sweep.study.wording import interval, points
 from fer_sweep.training.metrics import METRICS, Scores, confusion_matrix, metric_values
 
 FloatArray = npt.NDArray[np.float64]
@@ -206,14 +208,4 @@ def _lowest_gain(comparison: Comparison, metric: Metric) -> float:
 
 def percent(share: float) -> str:
     """`12.34 %`."""
-    return f"{100 * share:.2f} %"
-
-
-def points(share: float) -> str:
-    """A difference in percentage points, with its sign."""
-    return f"{100 * share:+.2f}"
-
-
-def interval(comparison: Comparison) -> str:
-    """`[-1.20, +2.30]`, in percentage points."""
-    return f"[{points(comparison.low)}, {points(comparison.high)}]"
+    return f"{wording.percent(share)} %"

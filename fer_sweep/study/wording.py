@@ -2,6 +2,7 @@
 
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.rows import Part
+from fer_sweep.study.statistics import Comparison
 from fer_sweep.training.metrics import Estimate
 
 
@@ -18,6 +19,16 @@ def metric_of(part: Part, metric: str) -> str:
 def percent(share: float | None) -> str:
     """Two decimals; a dash for what is not known."""
     return "–" if share is None else f"{100 * share:.2f}"
+
+
+def points(share: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{100 * share:+.2f}"
+
+
+def interval(comparison: Comparison) -> str:
+    """`[-1.20, +2.30]`, in percentage points."""
+    return f"[{points(comparison.low)}, {points(comparison.high)}]"
 
 
 def with_spread(estimate: Estimate) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from fer_sweep.study.choice import Choice
 from fer_sweep.study.facts import StudyFacts
 from fer_sweep.study.summary import describe
-from fer_sweep.study.verdict import Check, Verdict, interval, percent, points
+from fer_sweep.study.verdict import Check, Verdict, percent
+from fer_sweep.study.wording import interval, points
 from fer_sweep.tracking import figures
 from fer_sweep.tracking.registry import Move, Version, markdown_table
 

@@ -9,6 +9,7 @@ import pytest
 from fer_sweep.data import load_samples
 from fer_sweep.errors import DataError
 from fer_sweep.serving import FittedPipeline, load, predict, save
+from fer_sweep.spec.data import FaceOptions
 from tests.serving.fitted import KINDS, configured, fitted
 
 
@@ -31,7 +32,7 @@ def test_a_loaded_pipeline_is_the_saved_one(kind: str, tmp_path: Path) -> None:
         assert getattr(loaded, name) == getattr(saved, name)
     for name, array in saved.weights.items():
         np.testing.assert_array_equal(loaded.weights[name], array, strict=True)
-    inputs = samples.pictures.select(range(8)) if saved.sees_pictures else samples.features[:8]
+    inputs = samples.pictures.select(range(8)) if isinstance(saved.input, FaceOptions) else samples.features[:8]
     np.testing.assert_array_equal(predict(loaded, inputs), predict(saved, inputs))
 
 

@@ -1,14 +1,12 @@
-"""Configurations: a trial's values in the base, values by path, flat form, differences, and YAML text again."""
+"""Configurations: a trial's values in the base, values by path, flat form, and YAML text again."""
 
 import pytest
 
 from fer_sweep.errors import SpecError
 from fer_sweep.spec import (
-    Difference,
     SweepSpec,
     TrialConfig,
     apply,
-    differences,
     flatten,
     on_data_of,
     to_yaml,
@@ -122,16 +120,6 @@ def test_flat_form_of_a_sweep_shows_what_parameters_say_only() -> None:
         "parameters.removal.alpha.when.removal.rule": '["bdr"]',
     }
     assert flat["parameters.train.normalize.values"] == '[true, "all", false]'
-
-
-def test_differences_are_named_by_path() -> None:
-    changed = apply(BASE, {"train.epochs": 50, "removal.rule": "oracle"})
-    found = differences(BASE, changed)
-    assert Difference("train.epochs", 2000, 50) in found
-    assert Difference("removal.alpha", 0.5, "(absent)") in found
-    assert Difference("train.epochs", 2000, 50) == ("train.epochs", 2000, 50)
-    assert differences(BASE, BASE) == []
-    assert Difference("removal.alpha", "(absent)", 0.5) in differences(changed, BASE)
 
 
 def test_yaml_text_of_a_sweep_loads_as_an_equal_sweep() -> None:

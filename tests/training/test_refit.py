@@ -11,6 +11,7 @@ import torch
 from fer_sweep.data import Samples, Split, load_samples, make_split
 from fer_sweep.errors import DataError, TrainingFailed
 from fer_sweep.serving import FeatureRows, predict
+from fer_sweep.spec.data import FaceOptions
 from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.training import inputs, picture_trials
 from fer_sweep.training.records import TrialResult
@@ -43,7 +44,11 @@ def test_a_refit_on_a_fold_predicts_what_the_trial_measured_there(kind: str) -> 
 
     pipeline = fitted(config, samples, fold=fold)
 
-    asked = samples.pictures.select(fold.test.tolist()) if pipeline.sees_pictures else samples.features[fold.test]
+    asked = (
+        samples.pictures.select(fold.test.tolist())
+        if isinstance(pipeline.input, FaceOptions)
+        else samples.features[fold.test]
+    )
     answers = predict(pipeline, asked)
     assert np.ptp(answers.argmax(1)) or np.ptp(answers[:, 0])  # not one answer for all
     np.testing.assert_allclose(answers, network.test_probabilities, atol=2e-6, rtol=1e-4)

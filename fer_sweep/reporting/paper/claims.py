@@ -10,7 +10,7 @@ import numpy as np
 from fer_sweep.reporting.document import Prose, Section, Table
 from fer_sweep.reporting.paper.network import BDR, FULLY, losses
 from fer_sweep.reporting.paper.studies import PaperStudy
-from fer_sweep.reporting.study_tables import p, points
+from fer_sweep.reporting.study_tables import interval, p, points
 from fer_sweep.study.comparison import paired
 from fer_sweep.study.measured import Measured
 from fer_sweep.study.statistics import Comparison, corrected_comparison, half_width, holm
@@ -111,7 +111,7 @@ def _flattery(studies: Mapping[str, PaperStudy]) -> tuple[Prose, ...]:
 
 def _numbers(claim: Claim, c: Comparison) -> tuple[str, str]:
     if claim.in_points:
-        return f"{points(c.difference)} points", f"[{points(c.low)}, {points(c.high)}]"
+        return f"{points(c.difference)} points", interval(c)
     return f"{c.difference:+.0f} epochs".replace("-", "−"), f"[{c.low:+.0f}, {c.high:+.0f}]".replace("-", "−")
 
 

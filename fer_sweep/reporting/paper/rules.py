@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fer_sweep.reporting.document import Part, Prose, Section, Table
 from fer_sweep.reporting.paper.studies import PaperStudy
-from fer_sweep.reporting.study_tables import p, points
+from fer_sweep.reporting.study_tables import interval, p, points
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.comparison import paired
 from fer_sweep.study.measured import Measured
@@ -134,7 +134,7 @@ def _quality(measured: Measured, *, known: bool) -> tuple[str, ...]:
 def _gain(gained: Comparison | None) -> tuple[str, str]:
     if gained is None:
         return "", ""
-    return f"{points(gained.difference)} [{points(gained.low)}, {points(gained.high)}]", p(gained.p_holm)
+    return f"{points(gained.difference)} {interval(gained)}", p(gained.p_holm)
 
 
 def _found(scored: Sequence[Scored]) -> str:
