@@ -51,6 +51,8 @@ def shortened(file: Path) -> list[str]:
         overrides += ["confirm.repeats=2", "confirm.top_k=1"]
     if spec.removal.rule == "bdr":
         overrides.append(f"removal.start={START}")
+    elif "removal.rule" in spec.parameters and "removal.interval" not in spec.parameters:
+        overrides.append("parameters.removal.interval={value: 5, when: {removal.rule: bdr}}")
     for path, small in (("train.epochs", [EPOCHS, 20]), ("removal.start", [START, 20])):
         parameter = spec.parameters.get(path)
         if parameter is not None and parameter.values is not None:

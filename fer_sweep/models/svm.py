@@ -64,7 +64,8 @@ def svm_decision(config: SvmModel, svm: SvmWeights, x: npt.NDArray[np.float32]) 
 
 
 def svm_votes(config: SvmModel, svm: SvmWeights, x: npt.NDArray[np.float32], classes: int) -> npt.NDArray[np.float32]:
-    """(n, C) softmax of the one-against-rest decision values; the largest is the predicted class.
+    """(n, C) softmax of the one-against-rest decision values; the largest is the predicted class, as by scikit-learn's
+    SVC(break_ties=True).
 
     The values rank the classes; they are not calibrated probabilities. Classes absent from training get 0.
     """

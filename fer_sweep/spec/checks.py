@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fer_sweep.spec.corners import corner_configs
 from fer_sweep.spec.data import SyntheticFaces, SyntheticFeatures
 from fer_sweep.spec.fields import SEARCHABLE, SECTIONS, SearchField, Section, complaint, search_field
 from fer_sweep.spec.parameters import ROOT
 from fer_sweep.spec.problems import Problems, listed, nearest
+from fer_sweep.spec.removal import first_removal
 from fer_sweep.spec.resources import check_resources
 from fer_sweep.spec.scalars import shown
 from fer_sweep.spec.search import Parameter
@@ -216,6 +218,7 @@ def check_whole(spec: SweepSpec, problems: Problems) -> None:
             allowed=f"Allowed: a whole number <= {spec.train.last_epoch}.",
         )
     check_resources(spec.resources, problems)
+    _check_removal(spec, problems)
     if spec.protocol.split == "official" and spec.confirm is not None:
         problems.add(
             ("confirm",),
@@ -233,3 +236,26 @@ def check_whole(spec: SweepSpec, problems: Problems) -> None:
     elif searched is not None and contains(searched, "oracle") and not planted:
         path = (ROOT, "removal.rule", "values")
         problems.add(path, "oracle needs planted wrong labels that are known", value="oracle", allowed=remedy)
+
+
+def _check_removal(spec: SweepSpec, problems: Problems) -> None:
+    """A rule that can act nowhere in the space is `none` under another name."""
+    searched = spec.parameters.get("removal.rule")
+    unproven = {spec.removal.rule, *(map(str, extremes_of(searched)) if searched is not None else ())}
+    idle: dict[str, tuple[int, int]] = {}
+    for config in corner_configs(spec.base, spec.parameters):
+        rule, first, last = config.removal.rule, first_removal(config.removal), config.train.last_epoch
+        if first is None or first < last:
+            unproven.discard(rule)
+        else:
+            idle[rule] = min(idle.get(rule, (first, last)), (first, last), key=lambda pair: pair[0] - pair[1])
+        if not unproven:
+            return
+    for rule in unproven & idle.keys():
+        first, last = idle[rule]
+        problems.add(
+            (ROOT, "removal.rule") if searched is not None else ("removal", "rule"),
+            f"{rule} can remove nothing before epoch {first}, but training ends at epoch {last}",
+            value=rule,
+            allowed="Use a smaller removal.interval, an earlier removal.start or more train.epochs.",
+        )

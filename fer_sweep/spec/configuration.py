@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from fer_sweep.spec.fields import SEARCHABLE, SECTIONS, search_field
+from fer_sweep.spec.fields import SEARCHABLE, SECTIONS, Section, search_field
 from fer_sweep.spec.problems import Problems, nearest
 from fer_sweep.spec.search import Parameter, Scalar
 from fer_sweep.spec.translation import add_validation_problems
@@ -15,7 +15,8 @@ from fer_sweep.spec.trial import TrialConfig
 
 def apply(base: TrialConfig, assignments: Mapping[str, Scalar]) -> TrialConfig:
     """The base with values put in at dotted paths. When a discriminator (model.kind, removal.rule) changes, fields that
-    the new variant lacks are dropped and those it has are kept. Whole floats become ints where ints are asked for.
+    the new variant lacks are dropped and those it has are kept, unless they are the old one's defaults. Whole floats
+    become ints where ints are asked for.
 
     Raises SpecError with all that is wrong if the result is not a valid configuration."""
     problems = Problems()
@@ -76,7 +77,14 @@ def _switch_variants(data: dict[str, Any], assignments: Mapping[str, Scalar]) ->
     for section in SECTIONS.values():
         chosen = assignments.get(section.discriminator_path)
         if section.discriminator is not None and chosen is not None and section.name in SEARCHABLE:
-            data[section.name] = switched(data[section.name], section.name, chosen)
+            data[section.name] = switched(_set_apart(data[section.name], section), section.name, chosen)
+
+
+def _set_apart(values: Mapping[str, Any], section: Section) -> dict[str, Any]:
+    """A section's values without those that are the defaults of its variant: another one has its own."""
+    model = section.variants[values[str(section.discriminator)]]
+    fields = model.model_fields
+    return {k: v for k, v in values.items() if k == section.discriminator or v != fields[k].default}
 
 
 def switched(values: Mapping[str, Any], section_name: str, variant: object) -> dict[str, Any]:

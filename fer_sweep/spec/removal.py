@@ -168,3 +168,16 @@ def error_of(removal: SpecModel) -> Error:
 def is_random_control(removal: SpecModel) -> bool:
     """Whether samples go at random, as many as a twin's rule removes."""
     return bool(getattr(removal, "at_random", False))
+
+
+def first_removal(removal: SpecModel) -> int | None:
+    """The first epoch at which a rule may take samples away (or weigh them anew); None if it never does."""
+    match removal:
+        case BdrSettings(start="past_peak", interval=interval):  # the variance has to rise, and to fall again
+            return 2 * interval
+        case GuardedRemoval(start=int(first), interval=interval):  # it compares with the check before
+            return first + interval
+        case SmallLossRemoval(interval=interval):
+            return interval
+    start: int | None = getattr(removal, "start", None)
+    return start

@@ -91,4 +91,5 @@ class AugmentConfig(SpecModel):
     erasing: float = Field(default=0.0, ge=0.0, le=1.0)
     """Probability that a random rectangle is blanked (Zhong et al. 2020)."""
     mixup: float = Field(default=0.0, ge=0.0, le=10.0)
-    """Alpha of mixup (Zhang et al. 2018): pictures and targets are blended with a Beta(alpha, alpha) share. 0: not."""
+    """Alpha of mixup (Zhang et al. 2018): pictures and targets are blended with a Beta(alpha, alpha) share. 0: not.
+    The training accuracy is then that of blended pictures against one of their two labels."""

@@ -8,8 +8,11 @@ from pydantic import Field, model_validator
 from fer_sweep.spec.data import DataConfig, PictureData
 from fer_sweep.spec.model import SpecModel
 from fer_sweep.spec.models import CnnModel, MlpModel, ModelConfig, ResnetModel, SvmModel
-from fer_sweep.spec.removal import NoRemoval, RemovalConfig
+from fer_sweep.spec.removal import LmsRemoval, NoRemoval, RemovalConfig
 from fer_sweep.spec.train import AugmentConfig, ConstantSchedule, ScheduleConfig, StepSchedule, TrainConfig
+
+SMALLEST_MAPS = 32
+"""Input size of a ResNet at which its last maps are single values."""
 
 
 class ProtocolConfig(SpecModel):
@@ -125,6 +128,15 @@ def _model_rules(config: TrialConfig) -> Iterator[str]:
         yield (
             f"train.batch_size: full would put all pictures through model.kind: {model.kind} at once. "
             "Use a number such as 8 (the paper's) or 32."
+        )
+    alone = config.train.batch_size == 1 or isinstance(config.removal, LmsRemoval)
+    if config.trains_on_pictures and isinstance(model, ResnetModel) and model.input_size <= SMALLEST_MAPS and alone:
+        which = "train.batch_size: 1" if config.train.batch_size == 1 else "removal.rule: lms"
+        yield (
+            f"{which} puts pictures through the network one at a time, and with model.input_size: {model.input_size} "
+            "its last maps have one value each, of which batch normalization cannot take the spread. Use a larger "
+            f"{'batch size' if config.train.batch_size == 1 else 'share of the samples (another rule)'}, or "
+            f"model.input_size: {2 * SMALLEST_MAPS}."
         )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 
-from fer_sweep.spec import SweepSpec, TrialConfig
-from fer_sweep.spec.fields import SECTIONS
+from fer_sweep.spec import SweepSpec, TrialConfig, corner_configs
+from fer_sweep.spec.removal import first_removal
 from fer_sweep.training.records import EpochReport
 
 COMPARISONS = 20
@@ -20,8 +20,8 @@ class PruningPlan:
     """Epochs at which trials are compared (equal for all trials), and from when on.
 
     Removal changes the loss and the number of samples abruptly, so no trial is ended before every configuration of the
-    space has had its first removal: not before `floor`, and a trial whose removal starts by its loss variance not
-    before it has removed something.
+    space could have had its first removal: not before `floor`, and a trial whose removal starts by its loss variance
+    not before one of its networks has removed something.
     """
 
     epochs: tuple[int, ...]
@@ -41,7 +41,7 @@ def pruning_plan(spec: SweepSpec) -> PruningPlan | None:
     longest = _largest(_values(spec, "train.epochs", spec.train.epochs))
     if spec.train.stop_at is not None:
         longest = min(longest, _largest(_values(spec, "train.stop_at", spec.train.stop_at)))
-    floor = max(spec.early_terminate.min_epoch or 1, _largest(_removal_starts(spec)))
+    floor = max(spec.early_terminate.min_epoch or 1, _largest(_first_removals(spec)))
     every = max(1, math.ceil(longest / COMPARISONS))
     return PruningPlan(epochs=tuple(e for e in range(every, longest, every) if e >= floor), floor=floor)
 
@@ -57,15 +57,11 @@ def pruner_for(spec: SweepSpec, plan: PruningPlan | None) -> BasePruner:
         return MedianPruner(n_startup_trials=5, n_warmup_steps=0)
 
 
-def _removal_starts(spec: SweepSpec) -> list[object]:
-    """Values of removal.start in the base and the space; a rule that the base lacks brings its default."""
-    own = getattr(spec.removal, "start", None)
-    starts = _values(spec, "removal.start", own)
-    for rule in _values(spec, "removal.rule", spec.removal.rule):
-        variant = SECTIONS["removal"].variants.get(str(rule))
-        if own is None and variant is not None and "start" in variant.model_fields:
-            starts.append(variant.model_fields["start"].default)
-    return starts
+def _first_removals(spec: SweepSpec) -> list[object]:
+    """Earliest removals of the configurations at the corners of the space, of those that live to see them."""
+    configs = corner_configs(spec.base, spec.parameters)
+    found = ((first_removal(config.removal), config.train.last_epoch) for config in configs)
+    return [first for first, last in found if first is not None and first < last]
 
 
 def _values(spec: SweepSpec, path: str, base: object) -> list[object]:

@@ -6,8 +6,8 @@ networks of the trial are still training; one that has to begin anew loses at mo
 
 import json
 import os
-import pickle
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,15 @@ class Checkpoint:
         if state is None:
             return
         content = {"key": self.key, "cohort": state, "reports": json.dumps([asdict(report) for report in reports])}
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         part = self.file.with_suffix(".part")
         self._last = time.monotonic()
         try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
             torch.save(content, part)
             os.replace(part, self.file)
         except (OSError, RuntimeError):  # torch raises the second where writing fails
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
     @property
     def due(self) -> bool:
@@ -54,10 +55,10 @@ class Checkpoint:
         """Let the cohort go on from the checkpoint and return what was reported up to there; None, and nothing
         changed, if there is no checkpoint of this very trial."""
         try:
-            content: dict[str, Any] = torch.load(self.file, map_location="cpu", weights_only=True)
-        except (FileNotFoundError, RuntimeError, EOFError, pickle.UnpicklingError):
+            content: Any = torch.load(self.file, map_location="cpu", weights_only=True)
+        except Exception:  # of a damaged file, torch raises almost anything
             return None  # trained again, which costs time but never an answer
-        if content["key"] != self.key:
+        if not isinstance(content, dict) or content.get("key") != self.key:
             return None
         cohort.restore(content["cohort"])
         return [report_from(entry) for entry in json.loads(content["reports"])]

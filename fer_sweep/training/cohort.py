@@ -105,14 +105,12 @@ class Cohort:
         if not leaving:
             return
         population, epoch = self._population, self._population.epoch
-        cross_entropy, _ = population.errors()
+        errors, _ = population.errors()
+        losses, right = population.recent()
         test, validation, train = (population.predict(part) for part in (TEST, VALIDATION, TRAIN))
         series = population.history()
-        right = np.zeros(cross_entropy.shape, dtype=np.bool_)
-        for p, run in leaving:
-            right[p, : len(run.active)] = train[p].argmax(1) == run.network.data.train.y
         judged = (Judged.of(found, self._truth(part)) for part, found in ((TEST, test), (VALIDATION, validation)))
-        self._observe(leaving, cross_entropy, right, *judged)
+        self._observe(leaving, losses, right, *judged)
         for p, run in leaving:
             run.finish(
                 epoch,
@@ -120,7 +118,8 @@ class Cohort:
                     test_probabilities=test[p],
                     validation_probabilities=validation[p],
                     train_probabilities=train[p],
-                    errors=cross_entropy[p, : len(run.active)],
+                    errors=errors[p, : len(run.active)],
+                    losses=losses[p, : len(run.active)],
                     series=series[:, p],
                 ),
             )

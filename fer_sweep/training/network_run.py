@@ -45,12 +45,14 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class Ending:
-    """What a network is at its last epoch: predictions (n, C), training accuracy and errors, and the series so far."""
+    """What a network is at its last epoch: predictions (n, C), (n,) errors that a removal rule would look at and losses
+    as they are reported, and the series so far."""
 
     test_probabilities: npt.NDArray[np.float32]
     validation_probabilities: npt.NDArray[np.float32]
     train_probabilities: npt.NDArray[np.float32]
     errors: FloatArray
+    losses: FloatArray
     series: npt.NDArray[np.float32]
 
 
@@ -99,8 +101,11 @@ class NetworkRun:
     ) -> bool:
         """A stop on the way: let the removal rule look at the (n,) errors, and (n, C) probabilities if it wants them.
         Returns whether what the samples weigh has changed."""
-        if epoch >= self.last_epoch or not np.isfinite(cross_entropy).all():
-            self.ended = "epochs"  # the report of a loss that is no number ends the trial
+        if not np.isfinite(cross_entropy).all():
+            self.ended = "diverged"  # the next report ends the trial
+            return False
+        if epoch >= self.last_epoch:
+            self.ended = "epochs"
             return False
         data = self.network.data
         errors = half_sse if error_of(self.network.config.removal) == "half_sse" else cross_entropy
@@ -120,13 +125,13 @@ class NetworkRun:
 
     def finish(self, epoch: int, ending: Ending) -> None:
         """Freeze what this network leaves behind."""
-        data, current = self.network.data, self._active_errors(ending.errors)
+        data, current = self.network.data, self._active_errors(ending.losses)
         last = np.array([current.mean(), current.var()], dtype=np.float32)[:, None]
         loss, variance = np.concatenate([ending.series, last], axis=1)
         active = np.full(epoch + 1, len(self.active), dtype=np.int32)
         for since, count in self._counts.items():
             active[since:] = count
-        self._remember_histogram(epoch, ending.errors)
+        self._remember_histogram(epoch, ending.losses)
         if (self._recorded != self.active).any():
             self._record(epoch, float("nan"), ending.errors)
         self.result = NetworkResult(

@@ -67,6 +67,13 @@ class PictureNetwork:
         self.active = weights > 0.0
         self._weights = torch.from_numpy(weights).to(self.device)
 
+    def note(self, positions: Integers, log_probabilities: Tensor) -> None:
+        """Take over how the training samples at these positions do from (n, C) log-probabilities of all of them."""
+        index = torch.from_numpy(positions).to(self.device)
+        found, y = log_probabilities.to(self.device)[index], self._y[index]
+        self.losses[index] = -found.gather(1, y[:, None]).squeeze(1).to(self.losses.dtype)
+        self.right[index] = found.argmax(1) == y
+
     def train_one_epoch(self, epoch: int) -> None:
         """One pass over the active training samples in random mini-batches."""
         self.module.train()

@@ -76,7 +76,7 @@ class PicturePopulation:
     def recent(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """(P, N) cross-entropy of every training sample when it was last trained on, and whether it was predicted right
         then: costs nothing, but each is by a slightly different network, with dropout, on a changed picture. Before
-        training: of the pictures as they are."""
+        training, and for a sample that has just come back into use: of the pictures as they are."""
         errors = np.zeros((len(self), max(len(n.member.y) for n in self._networks)))
         right = np.zeros(errors.shape, dtype=np.bool_)
         if self.epoch == 0:
@@ -102,7 +102,11 @@ class PicturePopulation:
 
     def weigh(self, network: int, weights: Floats) -> None:
         """(n,) what each training sample of one network weighs from now on; 0: it is not trained on."""
-        self._networks[network].weigh(weights)
+        one = self._networks[network]
+        back = np.flatnonzero((weights > 0.0) & ~one.active)
+        if len(back):  # what is known of them is from when they were trained on, if they ever were
+            one.note(back, self._log_probabilities(network, TRAIN))
+        one.weigh(weights)
 
     def history(self) -> Floats:
         """(2, P, epoch) mean and variance of the active samples' losses at epochs 0..epoch-1, as `recent` has them:

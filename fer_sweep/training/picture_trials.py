@@ -115,6 +115,6 @@ def extraction_out_of_memory(request: TrialRequest, error: torch.OutOfMemoryErro
 def _too_small(request: TrialRequest, needed: str, error: torch.OutOfMemoryError) -> TrialFailure:
     return TrialFailure(
         trial=request.number,
-        kind="error",
+        kind="memory",
         message=f"the GPU's memory is too small for {needed} ({str(error).splitlines()[0]})",
     )

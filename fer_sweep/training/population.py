@@ -213,7 +213,10 @@ class Population:
             total = inside.sum(1, keepdim=True)
             log_probabilities = torch.log_softmax(self._layers.forward(x, work), -1)
             self._learn(log_probabilities, x, goals, inside / total.clamp(min=1e-12), work)
-            self._optimizer.step(self._rates, moving=total > 0)
+            moving = total > 0
+            # a GPU would have to be waited for to know
+            together = self.device.type == "cpu" and bool(moving.all())
+            self._optimizer.step(self._rates, moving=None if together else moving)
 
     def _drawn_order(self) -> tuple[Tensor, Tensor | None]:
         """(P, N) permutation of every network's samples with the active ones first, and which samples are seen

@@ -73,7 +73,8 @@ class TrialRun:
         return report
 
     def report(self, epoch: int) -> EpochReport | TrialFailure:
-        """How the trial does at an epoch; a failure, which ends it, once a loss is no longer a finite number."""
+        """How the trial does at an epoch; a failure, which ends it, once a loss is no longer a finite number: of a
+        sample in use, or of any that its removal rule looks at."""
         seen = [run.observation for run in self._runs if run.observation is not None]
         validation = [o.validation for o in seen if o.validation is not None]
         report = EpochReport(
@@ -88,7 +89,7 @@ class TrialRun:
             test=mean_values([o.test for o in seen]),
             validation=mean_values(validation) if validation else None,
         )
-        if not math.isfinite(report.train_loss):
+        if not math.isfinite(report.train_loss) or any(run.ended == "diverged" for run in self._runs):
             self.end("diverged")
             return self._diverged(epoch)
         self.reports.append(report)

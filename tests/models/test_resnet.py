@@ -129,7 +129,7 @@ def test_too_little_memory_for_the_backbone_fails_its_trial_and_no_other(monkeyp
     assert alone == [both[0]]
     assert both[0] == TrialFailure(
         trial=0,
-        kind="error",
+        kind="memory",
         message="the GPU's memory is too small for the frozen ResNet-18 on 32 pictures at once with model.input_size: "
         "64. A smaller input size or model.depth needs less, and resources.device: cpu none: features are computed "
         "once. "
@@ -164,6 +164,10 @@ def test_weights_that_cannot_be_had_are_named(weights: Path, tmp_path: Path) -> 
     (tmp_path / "text.pth").write_text("no weights")
     with pytest.raises(DataError, match=r"cannot be loaded as plain tensors: .*torch.save\(model.state_dict"):
         load_weights(config(weights=str(tmp_path / "text.pth")))
+    for content in (b"", b"abc", b"\x80"):
+        (tmp_path / "torn.pth").write_bytes(content)
+        with pytest.raises(DataError, match=r"torn.pth cannot be loaded as plain tensors: .+ Save the state"):
+            load_weights(config(weights=str(tmp_path / "torn.pth")))
     torch.save(resnet18(weights=None), tmp_path / "module.pth")
     with pytest.raises(DataError, match="cannot be loaded as plain tensors"):
         load_weights(config(weights=str(tmp_path / "module.pth")))

@@ -10,6 +10,7 @@ from fer_sweep.spec import load_sweep
 
 FACES = "data: {source: synthetic_faces}"
 TABLE = "data: {source: synthetic_features}"
+SMALL_RESNET = "model: {kind: resnet, mode: finetune, input_size: 32}"
 
 
 def problem(tmp_path: Path, *lines: str) -> str:
@@ -54,6 +55,21 @@ def problem(tmp_path: Path, *lines: str) -> str:
         (
             [FACES, "protocol: {split: official}", "confirm: {top_k: 1}"],
             "a confirmation needs fresh splits, but protocol.split: official is the only one of its kind",
+        ),
+        (
+            [FACES, SMALL_RESNET, "train: {batch_size: 1}"],
+            "train.batch_size: 1 puts pictures through the network one at a time, and with model.input_size: 32 its "
+            "last maps have one value each, of which batch normalization cannot take the spread. Use a larger batch "
+            "size, or model.input_size: 64.",
+        ),
+        (
+            [
+                FACES,
+                "model: {kind: resnet, mode: finetune, input_size: 32}",
+                "train: {batch_size: 8}",
+                "removal: {rule: lms}",
+            ],
+            "removal.rule: lms puts pictures through the network one at a time",
         ),
         ([FACES, "features: {lpq_window: 4}"], "features.lpq_window: 4 is not allowed. Allowed: 3, 5, 7"),
     ],

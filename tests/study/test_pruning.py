@@ -58,6 +58,8 @@ def test_a_base_that_stops_early_is_compared_before_it_stops() -> None:
         ({"removal.start": {"distribution": "constant", "value": 6}}, {"removal": BDR}, 6),
         ({"removal.start": {"distribution": "constant", "value": 1}}, {"removal": BDR}, 3),  # the base counts, too
         ({"removal.rule": RULES}, {"removal": BDR}, 3),
+        ({}, {"removal": {"rule": "guarded", "start": 3, "interval": 2}}, 5),
+        ({}, {"removal": {"rule": "small_loss", "interval": 4}}, 4),
     ],
 )
 def test_no_trial_ends_before_the_last_first_removal(
@@ -69,9 +71,10 @@ def test_no_trial_ends_before_the_last_first_removal(
 
 
 def test_a_trial_that_waits_for_its_peak_is_compared_once_it_has_removed_something() -> None:
-    spec = sweep({"removal.rule": RULES}, early_terminate={"type": "median"}, removal={"rule": "bdr"})
+    spec = sweep({"removal.rule": RULES}, early_terminate={"type": "median"}, removal={"rule": "bdr", "interval": 2})
     made = pruning_plan(spec)
     assert made is not None
+    assert made.floor == 4
     assert not made.applies(spec.base, report(5), 30.0)
     assert made.applies(spec.base, report(5, active=29.5), 30.0)
 

@@ -176,6 +176,23 @@ def test_what_is_recent_is_of_the_last_epoch_and_before_it_of_the_pictures_as_th
     assert not right[0][after[0] > np.log(7)].any()
 
 
+def test_a_sample_that_comes_back_counts_as_it_does_now(samples: Samples) -> None:
+    engine = population(samples, member(samples))
+    weights = np.ones(41, np.float32)
+    weights[:5] = 0.0
+    engine.weigh(0, weights)  # before it was ever trained on
+    engine.advance(2)
+    stale, _ = engine.recent()
+
+    engine.weigh(0, np.ones(41, np.float32))
+    losses, right = engine.recent()
+
+    np.testing.assert_array_equal(stale[0, :5], 0.0)
+    np.testing.assert_allclose(losses[0, :5], engine.errors()[0][0, :5])
+    np.testing.assert_array_equal(losses[0, 5:], stale[0, 5:])
+    np.testing.assert_array_equal(right[0, :5], engine.predict(-1)[0][:5].argmax(1) == samples.y[:5])
+
+
 def test_bdr_removes_from_networks_on_pictures_and_random_removal_as_many(samples: Samples) -> None:
     bdr = result_of(trial(samples, removal=BdrRemoval(rule="bdr", **MANY_REMOVALS)))
     random = result_of(trial(samples, removal=BdrRemoval(rule="bdr", at_random=True, **MANY_REMOVALS)))
@@ -262,9 +279,9 @@ def test_a_checkpoint_of_another_trial_or_a_damaged_one_is_not_used(samples: Sam
         next(begun)
     begun.close()
 
-    for damage in (False, True):
-        if damage:
-            (tmp_path / "00000.pt").write_bytes(b"damaged")
+    for damage in (None, b"damaged", b"", b"abc", b"\x80"):
+        if damage is not None:
+            (tmp_path / "00000.pt").write_bytes(damage)
         again = result_of(trial(samples, checkpoints=tmp_path))
         np.testing.assert_array_equal(fresh.networks[0].test_probabilities, again.networks[0].test_probabilities)
 

@@ -6,11 +6,11 @@ from fer_sweep.training.removal.decision import IntArray, Seen
 
 
 def within_guards(outliers: IntArray, seen: Seen, *, min_keep_fraction: float, least: IntArray) -> IntArray:
-    """The outliers that may go without leaving fewer than a share of all samples, or than `least` (C,) of a class;
-    where the guards bind, the largest errors go first."""
+    """The outliers that may go without leaving fewer than a share of all samples (or none at all), or than `least` (C,)
+    of a class; where the guards bind, the largest errors go first."""
     if not len(outliers):
         return outliers
-    budget = int(seen.active.sum()) - int(np.ceil(min_keep_fraction * len(seen.errors)))
+    budget = int(seen.active.sum()) - max(1, int(np.ceil(min_keep_fraction * len(seen.errors))))
     spare = np.bincount(seen.labels[seen.active], minlength=len(least)) - least
     allowed: list[int] = []
     for position in outliers[np.argsort(-seen.errors[outliers], kind="stable")]:

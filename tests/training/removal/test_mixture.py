@@ -59,3 +59,9 @@ def test_its_guards_count_those_left_out_before() -> None:
         active = one.active.copy()
         active[decision.removed], active[decision.readmitted] = False, True
         assert np.bincount(labels[active])[1] == 30
+
+
+def test_without_guards_one_sample_stays() -> None:
+    decision = check(rule(min_per_class=0, min_keep_fraction=0.0, posterior=0.999999), RemovalState(), seen(MIXED))
+
+    assert len(decision.removed) < len(MIXED)

@@ -64,3 +64,10 @@ def test_lts_keeps_h_samples_and_none_larger_than_one_left_out(errors: list[floa
     assert active.sum() == np.ceil((1.0 - share) * len(values)) >= 1
     if not active.all():
         assert values[active].max() <= values[~active].min()
+
+
+def test_a_share_is_not_rounded_up_for_what_floating_point_adds() -> None:
+    for n in range(10, 400, 10):
+        every = Seen(0, np.arange(float(n)), np.ones(n, dtype=np.bool_), np.zeros(n, dtype=np.int64))
+        decision = check(LtsRemoval(rule="lts", share=0.7), STATE, every)
+        assert len(decision.removed) == 7 * n // 10
