@@ -15,6 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
     "errors",
+    "cores",
     "spec",
     "data",
     "features",

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from fer_sweep.cores import own_cores
 from fer_sweep.data.cache import Cache
 from fer_sweep.data.decoding import decode, examine
 from fer_sweep.errors import DataError
@@ -154,8 +154,7 @@ def each(work: Callable[[int], T], items: Sequence[int]) -> list[T]:
 
 def one_by_one(work: Callable[[int], T], items: Sequence[int]) -> Iterator[T]:
     """As `each`, but every result as soon as it and those before it are there."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with ThreadPoolExecutor(cores) as pool:
+    with ThreadPoolExecutor(len(own_cores())) as pool:
         try:
             yield from pool.map(work, items)
         finally:

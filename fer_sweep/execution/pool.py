@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import wait
 from typing import Literal
 
+from fer_sweep.cores import own_cores
 from fer_sweep.data import Samples
 from fer_sweep.execution.dispatch import Dispatch, Dispatching
 from fer_sweep.execution.slot import Slot
@@ -53,8 +54,7 @@ def _heard(slots: Sequence[Slot], seconds: float) -> list[Slot]:
 def places(*, slots: int, device: Literal["cpu", "cuda"], gpus: int) -> list[Place]:
     """Where the workers of a machine run: on a CPU each keeps to its share of the cores; on GPUs in turn, each seeing
     one alone."""
-    known = hasattr(os, "sched_getaffinity")
-    cores = sorted(os.sched_getaffinity(0)) if known else list(range(os.cpu_count() or 1))
+    cores = own_cores()
     if device == "cuda":
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus)))).split(",")
         threads = max(1, len(cores) // slots)

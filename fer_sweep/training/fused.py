@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from fer_sweep.cores import own_cores
 from fer_sweep.models.mlp import MlpWeights, initial_weights
 from fer_sweep.spec.train import TrainConfig
 from fer_sweep.training import fused_kernel as kernel
@@ -54,7 +55,7 @@ class FusedPopulation:
             train()
         else:
             threads = _threads(os.getpid())
-            for share in [threads.submit(train) for _ in range(min(_cores(), len(self)))]:
+            for share in [threads.submit(train) for _ in range(min(len(own_cores()), len(self)))]:
                 share.result()
         self.epoch += epochs
 
@@ -125,11 +126,7 @@ def compile_all() -> None:
 def _threads(_process: int) -> ThreadPoolExecutor:
     """As many threads as cores, shared by all populations of this process: together they never keep more than that
     busy. A forked process inherits no threads, so they are asked for by process number."""
-    return ThreadPoolExecutor(_cores(), thread_name_prefix="fused")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ThreadPoolExecutor(len(own_cores()), thread_name_prefix="fused")
 
 
 @dataclass(frozen=True)

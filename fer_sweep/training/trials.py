@@ -4,7 +4,6 @@ Folds, repeats and all given trials advance in lockstep: a report of epoch e is 
 has reached it, so an intermediate value is the mean over folds at the same epoch and pruning is fair.
 """
 
-import os
 import time
 import traceback
 from collections.abc import Generator, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from fer_sweep.cores import own_cores
 from fer_sweep.data import Samples, Split
 from fer_sweep.errors import DataError
 from fer_sweep.models.resnet import load_weights
@@ -114,7 +114,8 @@ def run_trials(
         else:
             together.append(request)
     if together:
-        yield from _run_side_by_side(together, inputs, samples.classes, device=device, workers=_cores(device))
+        workers = len(own_cores()) if device.type == "cpu" else 1
+        yield from _run_side_by_side(together, inputs, samples.classes, device=device, workers=workers)
 
 
 def _run_side_by_side(
@@ -148,10 +149,6 @@ def _run_side_by_side(
                     seconds = (time.perf_counter() - begun) / len(requests)
                     yield trial.result(seconds=seconds, device=device)
                     running.remove(trial)
-
-
-def _cores(device: torch.device) -> int:
-    return len(os.sched_getaffinity(0)) if device.type == "cpu" and hasattr(os, "sched_getaffinity") else 1
 
 
 @contextmanager
