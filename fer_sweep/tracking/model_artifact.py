@@ -31,7 +31,7 @@ with warnings.catch_warnings():
     from mlflow.pyfunc import save_model
 
 PACKAGE = Path(fer_sweep.__file__).parent
-NEEDED = ("__init__.py", "errors.py", "spec", "data", "features", "models", "serving")
+NEEDED = ("__init__.py", "errors.py", "cores.py", "spec", "data", "features", "models", "serving")
 """What a served model takes along of fer-sweep: the floors up to `serving`."""
 
 EXAMPLES = 2

@@ -129,7 +129,7 @@ def test_nothing_in_it_is_pickled(tmp_path: Path, client: MlflowClient, rows: Lo
         packages = {file.split("/")[2] for file in files if file.startswith("code/fer_sweep/")}
 
         assert kinds <= {"", ".py", ".json", ".yaml", ".txt", ".safetensors"}
-        assert packages == {"__init__.py", "errors.py", "spec", "data", "features", "models", "serving"}
+        assert packages == {"__init__.py", "errors.py", "cores.py", "spec", "data", "features", "models", "serving"}
         example = json.loads((folder / "input_example.json").read_text())
         assert len(example["data"]) == 2
         assert (folder / "requirements.txt").read_text().split() == requirements(one.pipeline)
