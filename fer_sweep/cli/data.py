@@ -121,7 +121,7 @@ def _counting(console: Console) -> Progress:
 
 
 def show_cache(home: Path, *, clear: bool, as_json: bool) -> None:
-    """Show what was computed from pictures, or delete it. Raises DataError if `home` is a file."""
+    """Show what was computed from pictures, or delete it."""
     cache = Cache(Home(home).cache)
     entries = cache.entries()
     total = sum(entry.bytes for entry in entries)

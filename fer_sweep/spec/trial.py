@@ -131,12 +131,13 @@ def _model_rules(config: TrialConfig) -> Iterator[str]:
         )
     alone = config.train.batch_size == 1 or isinstance(config.removal, LmsRemoval)
     if config.trains_on_pictures and isinstance(model, ResnetModel) and model.input_size <= SMALLEST_MAPS and alone:
-        which = "train.batch_size: 1" if config.train.batch_size == 1 else "removal.rule: lms"
+        which, remedy = "removal.rule: lms", "share of the samples (another rule)"
+        if config.train.batch_size == 1:
+            which, remedy = "train.batch_size: 1", "batch size"
         yield (
             f"{which} puts pictures through the network one at a time, and with model.input_size: {model.input_size} "
             "its last maps have one value each, of which batch normalization cannot take the spread. Use a larger "
-            f"{'batch size' if config.train.batch_size == 1 else 'share of the samples (another rule)'}, or "
-            f"model.input_size: {2 * SMALLEST_MAPS}."
+            f"{remedy}, or model.input_size: {2 * SMALLEST_MAPS}."
         )
 
 

@@ -119,7 +119,6 @@ class Cohort:
                     validation_probabilities=validation[p],
                     train_probabilities=train[p],
                     errors=errors[p, : len(run.active)],
-                    losses=losses[p, : len(run.active)],
                     series=series[:, p],
                 ),
             )

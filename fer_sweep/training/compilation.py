@@ -15,8 +15,6 @@ from fer_sweep.training import fused_kernel as kernel
 from fer_sweep.training import fused_tiles
 
 _COMPILE = "from fer_sweep.training.fused import compile_all; compile_all()"
-
-
 _ENTRANCES = ("train", "log_probabilities", "judge")
 
 

@@ -45,14 +45,13 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class Ending:
-    """What a network is at its last epoch: predictions (n, C), (n,) errors that a removal rule would look at and losses
-    as they are reported, and the series so far."""
+    """What a network is at its last epoch, besides what was observed: predictions (n, C), (n,) errors that a removal
+    rule would look at, and the series so far."""
 
     test_probabilities: npt.NDArray[np.float32]
     validation_probabilities: npt.NDArray[np.float32]
     train_probabilities: npt.NDArray[np.float32]
     errors: FloatArray
-    losses: FloatArray
     series: npt.NDArray[np.float32]
 
 
@@ -124,14 +123,14 @@ class NetworkRun:
         self._histograms.setdefault(epoch, histogram)
 
     def finish(self, epoch: int, ending: Ending) -> None:
-        """Freeze what this network leaves behind."""
-        data, current = self.network.data, self._active_errors(ending.losses)
-        last = np.array([current.mean(), current.var()], dtype=np.float32)[:, None]
+        """Freeze what this network leaves behind. It has been observed at this epoch."""
+        assert self.observation is not None
+        data, seen = self.network.data, self.observation
+        last = np.array([seen.train_loss, seen.loss_variance], dtype=np.float32)[:, None]
         loss, variance = np.concatenate([ending.series, last], axis=1)
         active = np.full(epoch + 1, len(self.active), dtype=np.int32)
         for since, count in self._counts.items():
             active[since:] = count
-        self._remember_histogram(epoch, ending.losses)
         if (self._recorded != self.active).any():
             self._record(epoch, float("nan"), ending.errors)
         self.result = NetworkResult(
@@ -209,8 +208,8 @@ class NetworkRun:
         removal = self.network.config.removal
         for_good = isinstance(removal, BdrSettings | AumRemoval | OracleRemoval)
         often = not for_good and self._removals and epoch - self._removals[-1].epoch < self.last_epoch / RECORDS
-        if not often:
-            self._remember_histogram(epoch, cross_entropy)  # with the samples that go now, so that a picture shows them
+        if not often and epoch not in self._histograms:  # with the samples that go now, so that a picture shows them
+            (self._histograms[epoch],) = loss_histograms(cross_entropy[None], self.active[None])
         self.active = self.active.copy()
         self.active[decision.removed], self.active[decision.readmitted] = False, True
         self._counts[epoch] = int(self.active.sum())
@@ -233,15 +232,6 @@ class NetworkRun:
             )
         )
         self._recorded = self.active
-
-    def _active_errors(self, cross_entropy: FloatArray) -> FloatArray:
-        """Errors of the active samples; all NaN once one of them is no number."""
-        current = cross_entropy[self.active]
-        return current if np.isfinite(current).all() else np.full_like(current, np.nan)
-
-    def _remember_histogram(self, epoch: int, cross_entropy: FloatArray) -> None:
-        if epoch not in self._histograms:
-            (self._histograms[epoch],) = loss_histograms(cross_entropy[None], self.active[None])
 
 
 def with_shadow(network: Network) -> tuple[Network, Network | None]:

@@ -42,7 +42,7 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Networks on samples that they are not trained on, a row each: cross-entropy (K, N) and predicted classes (K, N).
+    """Networks on one of their sets, a row each: cross-entropy (K, N) and predicted classes (K, N).
     truth: the classes of each row's samples; what stands in its padding means nothing."""
 
     cross_entropy: FloatArray
