@@ -37,7 +37,7 @@ OWNERS = {
     "torch": ("models", "serving/network.py", "training"),
     "torchvision": ("models",),
     "cv2": ("data/faces.py", "features"),
-    "sklearn": ("features", "models/svm.py"),
+    "sklearn": ("models/svm.py",),
     "safetensors": ("serving/folder.py",),
     "optuna": ("study",),
     "scipy": ("study",),

@@ -90,6 +90,7 @@ def _cascades() -> list[Any]:
             f"data.face: viola_jones needs OpenCV 4, but version {cv2.__version__} has no CascadeClassifier. Install "
             "opencv-python-headless<5, or use data.face: whole."
         )
+    cv2.setNumThreads(1)  # every core has a picture of its own: more threads only wait for each other
     return [cv2.CascadeClassifier(f"{cv2.__path__[0]}/data/{name}.xml") for name in CASCADES]
 
 

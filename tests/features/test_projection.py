@@ -33,13 +33,36 @@ def test_so_many_components_of_every_block_stand_side_by_side() -> None:
     np.testing.assert_allclose(projected[TRAIN].mean(axis=0), 0.0, atol=1e-5)
 
 
-def test_projecting_is_what_scikit_learn_does() -> None:
-    expected = [
-        PCA(5, svd_solver="full").fit(x[TRAIN].astype(np.float64)).transform(x).astype(np.float32)
-        for x in BLOCKS.values()
-    ]
+@pytest.mark.parametrize("components", [1, 5, 20, 0.5, 0.98])
+@pytest.mark.parametrize("size", [20, 25, 400])
+def test_projecting_is_what_scikit_learn_does(size: int, components: int | float) -> None:
+    x = (RNG.normal(size=(40, size)) * RNG.random(size) + RNG.normal(size=(40, 1))).astype(np.float32)
+    expected = PCA(components, svd_solver="full").fit(x[TRAIN].astype(np.float64)).transform(x)
 
-    np.testing.assert_array_equal(projected_by(BLOCKS, 5), np.hstack(expected))
+    np.testing.assert_allclose(projected_by({"lpq": x}, components), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_axes_are_orthonormal_even_the_last() -> None:
+    x = (RNG.normal(size=(40, 400)) * np.logspace(0, -6, 400)).astype(np.float32)
+    axes = fit_projection({"lpq": x}, TRAIN, 24)["lpq"].axes
+
+    np.testing.assert_allclose(axes @ axes.T, np.eye(24), atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [20, 400])
+def test_where_nothing_varies_any_more_components_are_zero(size: int) -> None:
+    x = (RNG.normal(size=(40, 3)) @ RNG.normal(size=(3, size))).astype(np.float32)
+    x[TRAIN] = x[TRAIN][[0, 1, 2] * 8 + [0]]  # three pictures over and over: two components are all there is
+
+    projected = projected_by({"lpq": x}, 10)
+
+    assert (projected[:, 2:] == 0).all()
+    assert (projected[:, :2].std(axis=0) > 0.1).all()
+
+
+@pytest.mark.parametrize("components", [3, 0.9])
+def test_descriptors_that_are_all_the_same_give_zeros(components: int | float) -> None:
+    assert not projected_by({"lpq": np.ones((40, 30), dtype=np.float32)}, components).any()
 
 
 def test_what_is_fitted_does_not_see_the_other_rows() -> None:
