@@ -22,6 +22,7 @@ from fer_sweep.study.journal import load_result, save_result
 from fer_sweep.study.rows import TrialRow
 from fer_sweep.tracking import figures
 from fer_sweep.tracking.figures import pictures as drawing
+from fer_sweep.tracking.figures import sheet
 from fer_sweep.tracking.removed_faces import MOST, load_faces, removed_samples, save_faces
 from fer_sweep.tracking.trial_artifacts import write_trial_artifacts
 from fer_sweep.training.records import TrialResult
@@ -153,7 +154,7 @@ def test_captions_of_the_gallery_do_not_touch_and_rows_are_alike(
     samples: Samples, result: TrialResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[Figure] = []
-    monkeypatch.setattr(drawing, "png", drawn.append)
+    monkeypatch.setattr(sheet, "png", drawn.append)
     removed = removed_samples(result)[:10]
     faces = {one.sample: np.zeros((32 + 3 * i, 32, 3), dtype=np.uint8) for i, one in enumerate(removed)}
 
@@ -161,8 +162,11 @@ def test_captions_of_the_gallery_do_not_touch_and_rows_are_alike(
 
     (figure,) = drawn
     figure.draw_without_rendering()
-    shown = [axes for axes in figure.axes if axes.get_xlabel()]
-    assert len(shown) == len(removed)
-    for left, right in pairwise(axes.xaxis.label.get_window_extent() for axes in shown):
+    captions = [text.get_window_extent() for text in figure.texts if ", epoch" in text.get_text()]
+    assert len(captions) == len(figure.images) == len(removed)
+    for left, right in pairwise(captions):
         assert left.x1 < right.x0
-    assert np.ptp([axes.get_window_extent().y0 for axes in shown]) < 0.01
+    assert np.ptp([caption.y1 for caption in captions]) < 1
+    for face, caption in zip(figure.images, captions, strict=True):
+        assert face.get_extent()[2] > caption.y1  # the face's lower edge
+        assert abs(np.mean(face.get_extent()[:2]) - (caption.x0 + caption.x1) / 2) < 2

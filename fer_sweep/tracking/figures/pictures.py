@@ -1,19 +1,24 @@
 """What trials on pictures look like: feature maps, Grad-CAM, and the pictures that were removed."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import matplotlib
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 
 from fer_sweep.data import Samples
 from fer_sweep.data.pictures import Pixels
-from fer_sweep.tracking.figures.canvas import GREY, INK, RED, SMALL, head, new_figure, png, text_width
+from fer_sweep.tracking.figures.canvas import GREY, INK, RED, SMALL, text_width
+from fer_sweep.tracking.figures.sheet import Sheet
 from fer_sweep.tracking.removed_faces import removed_samples
 from fer_sweep.training.records import Explanation, TrialResult
 
 COLUMNS = 10
 """Pictures side by side in the gallery of removed ones."""
+CELL_WIDTH, CELL_HEIGHT, FACE = 102, 155, 92
+"""Pixels of the gallery's cells and of the faces in them."""
 LONGEST_NAME = 14
 """Letters of a class name above a picture."""
 CNN_BLOCKS = 3
@@ -25,37 +30,34 @@ def activation_maps(explanation: Explanation, *, title: str) -> bytes:
     columns = max(len(maps) for maps in blocks)
     kind = "block" if len(blocks) == CNN_BLOCKS else "stage"
     explained = f"what the first channels of every {kind} ({columns} at most) make of the picture at the left"
-    widest = max(1.1 * text_width(title, 12), text_width(explained, SMALL))  # the title is bold
-    figure = new_figure(max(1.6 + 0.62 * columns, widest + 0.3), 0.8 + 0.72 * len(blocks))
-    grid = figure.subplots(len(blocks), columns + 1, squeeze=False, width_ratios=[1.6, *[1.0] * columns])
+    widest = 100 * max(1.1 * text_width(title, 12), text_width(explained, SMALL))  # the title is bold
+    sheet = Sheet(
+        max(140 + 62 * columns, round(widest) + 30), 65 + 80 * len(blocks), title=title, explanation=explained
+    )
+    sheet.picture(explanation.pictures[0], 10, 77, 110)
     for row, maps in enumerate(blocks):
-        for axes in grid[row]:
-            axes.set_axis_off()
-        for axes, channel in zip(grid[row][1:], maps, strict=False):
-            axes.imshow(channel, cmap="viridis")
-        grid[row][1].set_title(f"{kind} {row + 1}, {maps.shape[1]} x {maps.shape[2]}", fontsize=SMALL, loc="left")
-    grid[0][0].imshow(explanation.pictures[0])
-    head(figure, title, explained)
-    return png(figure)
+        top = 60 + 80 * row
+        sheet.text(f"{kind} {row + 1}, {maps.shape[1]} x {maps.shape[2]}", 135, top + 11, ha="left")
+        for column, channel in enumerate(maps):
+            sheet.picture(_in_colours(channel), 135 + 62 * column, top + 17, 57, smooth=False)
+    return sheet.png()
 
 
 def grad_cam(explanation: Explanation, class_names: Sequence[str], true: npt.NDArray[np.int64], *, title: str) -> bytes:
     """PNG of one test picture per class with what speaks for the predicted class. true: (k,) true classes."""
     count = len(explanation.samples)
-    figure = new_figure(max(1.15 * count, 6.0), 3.4)
-    grid = figure.subplots(2, count, squeeze=False)
+    explained = "above: test picture and its class; below: what speaks for the class that is predicted"
+    sheet = Sheet(max(115 * count, 600), 325, title=title, explanation=explained)
     for i in range(count):
-        for axes in grid[:, i]:
-            _bare(axes)
-            axes.imshow(explanation.pictures[i])
-        heat = explanation.grad_cam[i]  # where it is cold, the picture stays as it is
-        grid[1][i].imshow(heat, cmap="inferno", alpha=0.75 * heat, vmin=0.0, vmax=1.0)
+        left, middle = 8 + 115 * i, 8 + 115 * i + 50
+        picture, heat = explanation.pictures[i], explanation.grad_cam[i]
         right = explanation.predicted[i] == true[i]
         predicted = _short(class_names[explanation.predicted[i]])
-        grid[0][i].set_title(_short(class_names[true[i]]), fontsize=SMALL, color=INK)
-        grid[1][i].set_xlabel(predicted if right else f"✗ {predicted}", fontsize=SMALL, color=INK if right else RED)
-    head(figure, title, "above: test picture and its class; below: what speaks for the class that is predicted")
-    return png(figure)
+        sheet.text(_short(class_names[true[i]]), middle, 73)
+        sheet.picture(picture, left, 79, 100)
+        sheet.picture(_heated(picture, heat), left, 187, 100)
+        sheet.text(predicted if right else f"✗ {predicted}", middle, 303, color=INK if right else RED)
+    return sheet.png()
 
 
 def removed_gallery(
@@ -65,33 +67,43 @@ def removed_gallery(
     least; error: what the rule looks at."""
     removed = removed_samples(result)
     shown = [one for one in removed if one.sample in faces]
-    rows = -(-len(shown) // COLUMNS)
-    figure = new_figure(1.02 * COLUMNS, 0.7 + 1.62 * rows)
-    grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    for axes in grid[len(shown) :]:
-        axes.set_axis_off()
-    for axes, one in zip(grid, shown, strict=False):
-        _bare(axes)
-        axes.imshow(_squared(faces[one.sample]))
-        wrong = samples.planted is not None and bool(samples.planted[one.sample])
-        axes.set_title(_short(samples.class_names[samples.y[one.sample]]) + (" ✗" if wrong else ""), fontsize=SMALL,
-                       color=RED if wrong else INK)  # fmt: skip
-        by = f"\n{one.networks} of {_trained_on(result, one.sample)} networks" if len(result.networks) > 2 else ""
-        axes.set_xlabel(f"{one.error:.2f}, epoch {one.epoch}{by}", fontsize=7, color=GREY)
     known = "; ✗: the label is known to be wrong" if samples.planted is not None else ""
-    head(figure, title, f"{len(shown)} of {len(removed)} removed pictures, largest {error} at removal first{known}. "
-         "Above: the label; below: that error, and when it went")  # fmt: skip
-    return png(figure)
+    explained = (
+        f"{len(shown)} of {len(removed)} removed pictures, largest {error} at removal first{known}. "
+        "Above: the label; below: that error, and when it went"
+    )
+    rows = -(-len(shown) // COLUMNS)
+    sheet = Sheet(CELL_WIDTH * COLUMNS, 65 + CELL_HEIGHT * rows, title=title, explanation=explained)
+    for place, one in enumerate(shown):
+        row, column = divmod(place, COLUMNS)
+        top, middle = 65 + CELL_HEIGHT * row, CELL_WIDTH * column + CELL_WIDTH // 2
+        wrong = samples.planted is not None and bool(samples.planted[one.sample])
+        label = _short(samples.class_names[samples.y[one.sample]])
+        sheet.text(f"{label} ✗" if wrong else label, middle, top + 11, color=RED if wrong else INK)
+        sheet.picture(faces[one.sample], middle - FACE // 2, top + 17, FACE)
+        below = top + FACE + 29
+        sheet.text(f"{one.error:.2f}, epoch {one.epoch}", middle, below, color=GREY, size=7)
+        if len(result.networks) > 2:
+            by = f"{one.networks} of {_trained_on(result, one.sample)} networks"
+            sheet.text(by, middle, below + 12, color=GREY, size=7)
+    return sheet.png()
 
 
-def _squared(face: Pixels) -> Pixels:
-    """A picture in the middle of a white square, so that all rows are alike."""
-    height, width, _ = face.shape
-    side = max(height, width)
-    square = np.full((side, side, 3), 255, dtype=np.uint8)
-    top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = face
-    return square
+def _in_colours(values: npt.NDArray[np.float32]) -> Pixels:
+    """(h, w, 3) of a map, its lowest value dark and its highest bright."""
+    return _coloured("viridis", Normalize()(values))
+
+
+def _heated(picture: Pixels, heat: npt.NDArray[np.float32]) -> Pixels:
+    """The picture under its heat (h, w) in [0, 1]; where it is cold, the picture stays as it is."""
+    share = 0.75 * heat[..., None]
+    mixed: Pixels = np.rint((1 - share) * picture + share * _coloured("inferno", heat)).astype(np.uint8)
+    return mixed
+
+
+def _coloured(name: str, shares: npt.NDArray[np.floating[Any]]) -> Pixels:
+    colours: Pixels = matplotlib.colormaps[name](shares, bytes=True)[..., :3]
+    return colours
 
 
 def _short(name: str) -> str:
@@ -102,9 +114,3 @@ def _short(name: str) -> str:
 def _trained_on(result: TrialResult, sample: int) -> int:
     """How many networks had a sample on their training side."""
     return sum(sample not in network.test and sample not in network.validation for network in result.networks)
-
-
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
