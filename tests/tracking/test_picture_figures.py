@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from matplotlib.image import FigureImage
 from PIL import Image
 
 from fer_sweep.data import Samples, load_samples, make_split
@@ -168,5 +169,6 @@ def test_captions_of_the_gallery_do_not_touch_and_rows_are_alike(
         assert left.x1 < right.x0
     assert np.ptp([caption.y1 for caption in captions]) < 1
     for face, caption in zip(figure.images, captions, strict=True):
+        assert isinstance(face, FigureImage)
         assert face.get_extent()[2] > caption.y1  # the face's lower edge
         assert abs(np.mean(face.get_extent()[:2]) - (caption.x0 + caption.x1) / 2) < 2
