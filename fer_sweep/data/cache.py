@@ -75,11 +75,22 @@ class Cache:
                 Path(part.name).unlink()
                 raise
         os.replace(part.name, file)
+        with os.scandir(self.folder) as files:
+            if sum(size(one) for one in files) <= self.limit:
+                return
         total = 0
         for entry in self.entries():
             total += entry.bytes
             if total > self.limit and entry.path != file:
                 entry.path.unlink(missing_ok=True)
+
+
+def size(file: os.DirEntry[str]) -> int:
+    """Bytes of a file of the cache."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # another process has just deleted it
+        return 0
 
 
 def _read(file: Path) -> Array | None:

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from fer_sweep.data import Fold, Samples
 from fer_sweep.data.pictures import Pixels
-from fer_sweep.features.projection import Projection
 from fer_sweep.features.scaling import Scaling, fit_scaling
 
 FloatArray = npt.NDArray[np.float32]
@@ -32,8 +31,7 @@ class FoldData:
     planted:  (n_train,) known wrong labels, or None when unknown
     mirrored: (n_train, d) features of the mirrored training pictures, or None when they are not used
     pixels:   (N, size, size, 3) all pictures, to which the parts' indices refer; None for networks that see features
-    projection, scaling: how the features came about, after descriptors and before them; None where there is no such
-              step
+    scaling:  what the features went through; None where they are as they were
     """
 
     repeat: int
@@ -44,7 +42,6 @@ class FoldData:
     planted: npt.NDArray[np.bool_] | None
     mirrored: FloatArray | None = None
     pixels: Pixels | None = None
-    projection: Projection | None = None
     scaling: Scaling | None = None
 
 
@@ -55,10 +52,8 @@ def prepare_fold(
     *,
     x: FloatArray | None = None,
     mirrored: FloatArray | None = None,
-    projection: Projection | None = None,
 ) -> FoldData:
-    """Cut a fold out of the samples' features, or out of `x` (N, d) and `mirrored` (N, d) computed from their pictures,
-    which are remembered to have gone through `projection`.
+    """Cut a fold out of the samples' features, or out of `x` (N, d) and `mirrored` (N, d) computed from their pictures.
 
     Mean and population deviation come from the training part, or from all samples with `all` (which leaks); a constant
     feature is only centred.
@@ -80,7 +75,6 @@ def prepare_fold(
         part(fold.test),
         planted=_planted(samples, fold),
         mirrored=None if mirrored is None else normalized(mirrored[fold.train]),
-        projection=projection,
         scaling=scaling,
     )
 

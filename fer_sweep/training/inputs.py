@@ -12,7 +12,7 @@ from fer_sweep.features.projection import Projection, fit_projection, project
 from fer_sweep.spec.models import CnnModel, ResnetModel
 from fer_sweep.spec.trial import FeaturesConfig, TrialConfig
 from fer_sweep.training.backbone import extract_features
-from fer_sweep.training.fold_data import FloatArray, FoldData, picture_fold, prepare_fold
+from fer_sweep.training.fold_data import FloatArray, FoldData, IntArray, picture_fold, prepare_fold
 from fer_sweep.training.trial_run import TrialRequest
 
 CHECKPOINTS = 2
@@ -25,7 +25,6 @@ class Inputs:
     def __init__(self, samples: Samples, split: Split, *, device: torch.device) -> None:
         self._samples, self._split, self._device = samples, split, device
         self._descriptors: dict[FeaturesConfig, Descriptors] = {}
-        self._projected: dict[tuple[FeaturesConfig, int], tuple[FloatArray, Projection]] = {}
         self._extracted: dict[ResnetModel, tuple[FloatArray, FloatArray]] = {}
 
     def folds(self, config: TrialConfig) -> list[FoldData]:
@@ -49,11 +48,18 @@ class Inputs:
                 prepare_fold(samples, fold, False, x=plain, mirrored=mirrored if config.augment.flip else None)
                 for fold in self._split.folds
             ]
-        components = [self._components(config.features, *numbered) for numbered in enumerate(self._split.folds)]
         return [
-            prepare_fold(samples, fold, normalize, x=x, projection=projection)
-            for fold, (x, projection) in zip(self._split.folds, components, strict=True)
+            prepare_fold(samples, fold, normalize, x=self._components(config.features, fold))
+            for fold in self._split.folds
         ]
+
+    def projection(self, config: TrialConfig, fold: Fold) -> Projection | None:
+        """What descriptors go through before the model of this fold sees them; None for a model that sees none."""
+        pictures = isinstance(self._samples.x, Pictures)
+        if not pictures or config.trains_on_pictures or isinstance(config.model, ResnetModel):
+            return None
+        rows = self._fitted_on(config.features, fold)
+        return fit_projection(self._described(config.features), rows, config.features.components)
 
     def key(self, request: TrialRequest) -> str:
         """Hash of all that the course of a trial depends on, and of what its checkpoints hold."""
@@ -61,13 +67,24 @@ class Inputs:
         digest = hashlib.sha256(repr((*parts, self._split.hash, self._samples.fingerprint)).encode())
         return digest.hexdigest()[:16]
 
-    def _components(self, config: FeaturesConfig, position: int, fold: Fold) -> tuple[FloatArray, Projection]:
+    def _components(self, config: FeaturesConfig, fold: Fold) -> FloatArray:
+        """(N, d) what descriptors become for this fold; remembered by the pictures' cache."""
+        rows = self._fitted_on(config, fold)
+
+        def compute() -> FloatArray:
+            blocks = self._described(config)
+            return project(fit_projection(blocks, rows, config.components), blocks)
+
+        if config.components == "all":
+            return compute()
+        fitted = hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()
+        return self._samples.pictures.computed("components", (config.model_dump_json(), fitted), compute)
+
+    def _fitted_on(self, config: FeaturesConfig, fold: Fold) -> IntArray:
+        return np.arange(len(self._samples)) if config.fit_on == "all" else fold.train
+
+    def _described(self, config: FeaturesConfig) -> Descriptors:
         plain = config.model_copy(update={"components": "all", "fit_on": "train"})  # what descriptors do not depend on
         if plain not in self._descriptors:
             self._descriptors[plain] = describe(self._samples.pictures, plain)
-        key = (config, -1 if config.fit_on == "all" or config.components == "all" else position)
-        if key not in self._projected:
-            rows = np.arange(len(self._samples)) if config.fit_on == "all" else fold.train
-            projection = fit_projection(self._descriptors[plain], rows, config.components)
-            self._projected[key] = project(projection, self._descriptors[plain]), projection
-        return self._projected[key]
+        return self._descriptors[plain]

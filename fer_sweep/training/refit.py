@@ -57,10 +57,11 @@ def refit(
     else:
         kept = None if checkpoint is None else Checkpoint(checkpoint, inputs.key(request))
         weights = yield from _network_weights(request, data, samples.classes, device=device, checkpoint=kept)
+    projection = inputs.projection(config, split.folds[0])
     return FittedPipeline(
         input=_input(config, samples),
-        descriptors=None if data.projection is None else config.features,
-        projection=data.projection,
+        descriptors=None if projection is None else config.features,
+        projection=projection,
         scaling=data.scaling,
         model=config.model,
         weights=weights,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_sweep.data.cache import Array, Cache
+from fer_sweep.data.cache import Array, Cache, size
 
 
 def numbers(n: int) -> Array:
@@ -65,3 +65,11 @@ def test_clearing_frees_everything(tmp_path: Path) -> None:
 
     assert cache.clear() == 8128
     assert cache.entries() == []
+
+
+def test_a_file_that_another_process_has_just_deleted_takes_no_space(tmp_path: Path) -> None:
+    Cache(tmp_path).array("numbers", (5,), lambda: numbers(5))
+    with os.scandir(tmp_path) as files:
+        (file,) = files
+        (tmp_path / file.name).unlink()
+        assert size(file) == 0

@@ -1,0 +1,72 @@
+"""What models are fed with: computed once, and nothing of the test side in it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fer_sweep.data import Samples, load_samples, make_split
+from fer_sweep.data.cache import Cache
+from fer_sweep.features.projection import Components
+from fer_sweep.spec.data import SyntheticFaces
+from fer_sweep.spec.trial import FeaturesConfig, TrialConfig
+from fer_sweep.training import inputs as module
+from fer_sweep.training.inputs import Inputs
+
+DATA = SyntheticFaces(source="synthetic_faces", samples=56, persons=8, size=32)
+
+
+def configured(components: Components, fit_on: str = "train") -> TrialConfig:
+    features = FeaturesConfig.model_validate(
+        {"size": 32, "lpq_grid": 2, "phog_levels": 1, "components": components, "fit_on": fit_on}
+    )
+    return TrialConfig(data=DATA, features=features)
+
+
+def inputs_of(samples: Samples) -> Inputs:
+    return Inputs(samples, make_split(samples, configured(5).protocol), device=torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    return load_samples(DATA, Cache(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.mark.parametrize("components", [4, 0.8])
+def test_components_of_a_fold_are_computed_once(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch, components: Components
+) -> None:
+    first = inputs_of(samples).folds(configured(components))
+
+    def computing(*_: object) -> None:
+        raise AssertionError("fitted again")
+
+    monkeypatch.setattr(module, "fit_projection", computing)
+    again = inputs_of(samples).folds(configured(components))
+
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.train.x, other.train.x)
+        np.testing.assert_array_equal(one.test.x, other.test.x)
+
+
+def test_components_do_not_depend_on_the_cache(samples: Samples) -> None:
+    uncached = replace(samples, x=replace(samples.pictures, cache=None))
+
+    for one, other in zip(
+        inputs_of(samples).folds(configured(3)), inputs_of(uncached).folds(configured(3)), strict=True
+    ):
+        np.testing.assert_array_equal(one.train.x, other.train.x)
+
+
+def test_every_fold_has_axes_of_its_own_training_part_unless_told_otherwise(samples: Samples) -> None:
+    inputs, split = inputs_of(samples), make_split(samples, configured(5).protocol)
+
+    def first_axis(fit_on: str, fold: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        projection = inputs.projection(configured(2, fit_on), split.folds[fold])
+        assert projection is not None
+        return projection["lpq"].axes[0]
+
+    assert abs(first_axis("train", 0) @ first_axis("train", 1)) < 0.99
+    np.testing.assert_array_equal(first_axis("all", 0), first_axis("all", 1))
