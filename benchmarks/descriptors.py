@@ -16,12 +16,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.signal import convolve2d
+from sklearn.decomposition import PCA
 
 from fer_sweep.data import load_samples
 from fer_sweep.data.faces import find_faces
 from fer_sweep.features.descriptors import describe
 from fer_sweep.features.lpq import lpq_codes, whitening
 from fer_sweep.features.phog import canny_edges, phog
+from fer_sweep.features.projection import fit_projection
 from fer_sweep.spec.data import Fer2013Data, SyntheticFaces
 from fer_sweep.spec.trial import FeaturesConfig
 
@@ -81,6 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"PHOG, 16 bins, 5 levels, Canny  {speed(lambda: [phog(g, canny_edges(g)) for g in grey], n, rounds)}")
     config = FeaturesConfig()
     print(f"resize, LPQ and PHOG, all cores {speed(lambda: describe(pictures, config), n, rounds)}")
+    blocks, rows = describe(pictures, config), np.arange(n // 2)
+    halves = [x[rows].astype(np.float64) for x in blocks.values()]
+    by_svd = speed(lambda: [PCA(5, svd_solver="full").fit(half) for half in halves], 1, rounds)
+    print(f"\nprincipal components of LPQ and PHOG, fits of {len(rows)} pictures per second, all cores")
+    print(f"scikit-learn, full SVD          {by_svd}")
+    print(f"the smaller Gram matrix         {speed(lambda: fit_projection(blocks, rows, 5), 1, rounds)}\n")
     with tempfile.TemporaryDirectory() as folder:
         file = write_fer2013(Path(folder) / "fer2013.csv", rows=10 * n)
         config_fer = Fer2013Data(source="fer2013", path=str(file))
