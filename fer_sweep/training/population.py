@@ -59,6 +59,8 @@ class Population:
 
     def advance(self, epochs: int) -> None:
         """Run `epochs` epochs without looking at anything."""
+        if not self._shares_known:
+            self._weigh_samples()
         for epoch in range(self.epoch, self.epoch + epochs):
             if self._scheduled:
                 self._rates.copy_(self._schedule[:, epoch : epoch + 1])
@@ -101,7 +103,7 @@ class Population:
         """(n,) what each training sample of one network weighs from now on; 0: it is not trained on."""
         self._weights[network, : len(weights)] = torch.from_numpy(weights).to(self.device)
         self._active[network] = (self._weights[network] > 0.0).float()
-        self._weigh_samples()
+        self._shares_known = False  # worked out once for all networks that change at the same epoch
 
     def history(self) -> Floats:
         """(2, P, epoch) mean and variance of the active samples' cross-entropy at epochs 0..epoch-1."""
@@ -166,6 +168,7 @@ class Population:
     def _weigh_samples(self) -> None:
         """Each active sample counts 1 / (number of active samples) in the recorded loss, and pulls at the network by
         its share of the sum of weight times importance. Written in place: a captured CUDA graph reads these tensors."""
+        self._shares_known = True
         pulls = self._weights * self._importance
         shares, pulls = self._active / self._active.sum(1, keepdim=True), pulls / pulls.sum(1, keepdim=True)
         if self._shares.shape != shares.shape:

@@ -16,6 +16,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 matplotlib.rcParams["text.parse_math"] = False  # names are data: a `$` in one does not start a formula
+matplotlib.rcParams["axes.titley"] = 1.0  # there it comes to lie anyway, after every tick label has been measured
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart
 INK, GREY, BLUE, RED, GREEN, ORANGE = "#222222", "#8c8c8c", "#0072b2", "#d55e00", "#009e73", "#e69f00"
