@@ -200,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ),
         )
         for name, model in networks:
-            for batch in (8, 32):
+            for batch in (8,) if quick else (8, 32):
                 compare(name, samples, model, batch, device, rounds=1 if quick else 3)
         compare_extract(samples, device)
 

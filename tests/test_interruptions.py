@@ -22,7 +22,7 @@ from tests.cli.commands import Started, fer_sweep, start
 from tests.tracking.studies import children_of, new_home, runs_of, write_tiny
 
 KILLS = int(os.environ.get("FER_KILLS", "3"))
-CAP = 8
+CAP = 6
 SHORT = ["--set", "protocol.repeats=1", "--set", "resources.trials_at_once=3"]
 LONG = [*SHORT, "--set", f"run_cap={CAP}"]
 FEW = 4
