@@ -1,7 +1,7 @@
 """YAML in, frozen SweepSpec out. Nothing here imports torch, optuna or mlflow."""
 
 from fer_sweep.spec.configuration import apply, flatten, on_data_of, value_at
-from fer_sweep.spec.corners import corner_configs
+from fer_sweep.spec.corners import corner_trials
 from fer_sweep.spec.dump import as_written, to_yaml
 from fer_sweep.spec.load import load_sweep
 from fer_sweep.spec.reach import resnets_reached
@@ -20,7 +20,7 @@ __all__ = [
     "apply",
     "as_written",
     "contains",
-    "corner_configs",
+    "corner_trials",
     "flatten",
     "grid",
     "grid_size",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fer_sweep.spec.corners import corner_configs
+from fer_sweep.spec.corners import check_corners, corner_trials
 from fer_sweep.spec.data import SyntheticFaces, SyntheticFeatures
 from fer_sweep.spec.fields import SEARCHABLE, SECTIONS, SearchField, Section, complaint, search_field
 from fer_sweep.spec.parameters import ROOT
@@ -14,6 +14,7 @@ from fer_sweep.spec.scalars import shown
 from fer_sweep.spec.search import Parameter
 from fer_sweep.spec.space import contains, extremes_of, size_of
 from fer_sweep.spec.sweep import SweepSpec
+from fer_sweep.spec.unread import check_read
 
 _LISTED = ("categorical", "constant")
 
@@ -218,7 +219,6 @@ def check_whole(spec: SweepSpec, problems: Problems) -> None:
             allowed=f"Allowed: a whole number <= {spec.train.last_epoch}.",
         )
     check_resources(spec.resources, problems)
-    _check_removal(spec, problems)
     if spec.protocol.split == "official" and spec.confirm is not None:
         problems.add(
             ("confirm",),
@@ -238,12 +238,20 @@ def check_whole(spec: SweepSpec, problems: Problems) -> None:
         problems.add(path, "oracle needs planted wrong labels that are known", value="oracle", allowed=remedy)
 
 
+def check_trials(spec: SweepSpec, problems: Problems) -> None:
+    """Checks of the configurations at the corners of a space that is right in itself: are they valid, does the rule of
+    removal act in one of them, is every parameter read by one?"""
+    check_corners(spec.base, spec.parameters, problems)
+    _check_removal(spec, problems)
+    check_read(spec, problems)
+
+
 def _check_removal(spec: SweepSpec, problems: Problems) -> None:
     """A rule that can act nowhere in the space is `none` under another name."""
     searched = spec.parameters.get("removal.rule")
     unproven = {spec.removal.rule, *(map(str, extremes_of(searched)) if searched is not None else ())}
     idle: dict[str, tuple[int, int]] = {}
-    for config in corner_configs(spec.base, spec.parameters):
+    for _, config in corner_trials(spec.base, spec.parameters):
         rule, first, last = config.removal.rule, first_removal(config.removal), config.train.last_epoch
         if first is None or first < last:
             unproven.discard(rule)

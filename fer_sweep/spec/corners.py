@@ -43,13 +43,15 @@ def check_corners(base: TrialConfig, parameters: Mapping[str, Parameter], proble
         )
 
 
-def corner_configs(base: TrialConfig, parameters: Mapping[str, Parameter]) -> Iterator[TrialConfig]:
-    """The base, and the valid configurations at the corners of the space."""
-    yield base
+def corner_trials(
+    base: TrialConfig, parameters: Mapping[str, Parameter]
+) -> Iterator[tuple[Mapping[str, Scalar], TrialConfig]]:
+    """The base, and the valid configurations at the corners of the space; each with what was assigned."""
+    yield {}, base
     for assignments in _corners(parameters):
         config = build(base, assignments, Problems())
         if config is not None:
-            yield config
+            yield assignments, config
 
 
 def _problems_of(base: TrialConfig, assignments: Mapping[str, Scalar]) -> list[Problem]:

@@ -7,8 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fer_sweep.spec.checks import check_parameters, check_whole
-from fer_sweep.spec.corners import check_corners
+from fer_sweep.spec.checks import check_parameters, check_trials, check_whole
 from fer_sweep.spec.parameters import ROOT, flatten_nested, parse_parameters
 from fer_sweep.spec.problems import Problems
 from fer_sweep.spec.search import Parameter
@@ -38,7 +37,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = (), environ: Mapping[str, 
     if spec is not None:
         check_whole(spec, problems)
     if spec is not None and not problems.found:
-        check_corners(spec.base, spec.parameters, problems)
+        check_trials(spec, problems)
     problems.raise_any()
     assert spec is not None
     return spec

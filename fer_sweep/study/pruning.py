@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 
-from fer_sweep.spec import SweepSpec, TrialConfig, corner_configs
+from fer_sweep.spec import SweepSpec, TrialConfig, corner_trials
 from fer_sweep.spec.removal import first_removal
 from fer_sweep.training.records import EpochReport
 
@@ -59,7 +59,7 @@ def pruner_for(spec: SweepSpec, plan: PruningPlan | None) -> BasePruner:
 
 def _first_removals(spec: SweepSpec) -> list[object]:
     """Earliest removals of the configurations at the corners of the space, of those that live to see them."""
-    configs = corner_configs(spec.base, spec.parameters)
+    configs = (config for _, config in corner_trials(spec.base, spec.parameters))
     found = ((first_removal(config.removal), config.train.last_epoch) for config in configs)
     return [first for first, last in found if first is not None and first < last]
 

@@ -262,7 +262,7 @@ METHOD_MISTAKES = [
         "run_cap: nothing ends the search: method bayes proposes for ever. Add run_cap: 100",
     ),
     (
-        "method: grid\nparameters:\n  train.momentum: {min: 0.0, max: 0.5}",
+        "method: grid\nparameters:\n  train.weight_decay: {min: 0.0, max: 0.5}",
         5,
         "a grid needs a finite number of values, but this parameter is continuous",
     ),

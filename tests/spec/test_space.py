@@ -40,9 +40,9 @@ parameters:
   train:
     parameters:
       epochs: {min: 5, max: 9}
-  train.momentum: {value: 0.5}
+  train.weight_decay: {value: 0.5}
 """
-    assert list(load_text(text).parameters) == ["train.epochs", "train.momentum"]
+    assert list(load_text(text).parameters) == ["train.epochs", "train.weight_decay"]
     [problem] = problems_of(text.replace("max: 9", "max: 2"))
     assert problem.startswith("s.yaml:7: parameters.train.epochs.min: min 5 is not below max 2")
 
@@ -221,7 +221,7 @@ def test_corners_of_a_large_space_are_searched_along_the_edges_and_at_random() -
         f"  {path}: {{min: {low}, max: {high}}}\n"
         for path, low, high in [
             ("train.learning_rate", 0.1, 0.2),
-            ("train.momentum", 0.1, 0.2),
+            ("train.label_smoothing", 0.1, 0.2),
             ("train.weight_decay", 0.1, 0.2),
             ("removal.peak_ratio", 0.1, 0.2),
             ("removal.stop_variance", 0.1, 0.2),
