@@ -57,9 +57,11 @@ def conduct(
     require_executor(spec.resources)
     # first, because it takes seconds until MLflow is there, and on another core
     with nullcontext() if offline else WriterProcess(store_of(tracking_uri, place), place) as writer:
-        samples = load_samples(spec.data, Cache(place.cache))
-        require_weights(spec)
-        samples = note_pretraining(samples, spec)
+        faces = getattr(spec.data, "face", "whole") != "whole"
+        with err.status("looking for faces" if faces else "reading the data"):
+            samples = load_samples(spec.data, Cache(place.cache))
+            require_weights(spec)
+            samples = note_pretraining(samples, spec)
         for warning in samples.warnings:
             err.print(f"warning: {warning}", style="yellow", soft_wrap=True)
         with open_study(spec, samples, place, branch=branch) as study:

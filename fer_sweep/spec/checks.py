@@ -17,6 +17,7 @@ from fer_sweep.spec.sweep import SweepSpec
 from fer_sweep.spec.unread import check_read
 
 _LISTED = ("categorical", "constant")
+_SEARCHABLE_FIELDS = {f"{name}.{field}": field for name in SEARCHABLE for field in SECTIONS[name].field_names()}
 
 
 def check_parameters(parameters: Mapping[str, Parameter], data: Mapping[str, Any], problems: Problems) -> None:
@@ -43,7 +44,10 @@ class _SpaceCheck:
             condition = self._parameters.get(parent)
             if condition is None and parent not in written:
                 message = "is not in parameters, so nothing depends on it"
-                self._problems.add(key, message, nearest=nearest(parent, written))
+                if parent in _SEARCHABLE_FIELDS:
+                    self._problems.add(key, message, allowed=f"Add {parent} there, or leave the condition out.")
+                else:
+                    self._problems.add(key, message, nearest=nearest(parent, written))
             elif condition is not None and condition.distribution not in _LISTED:
                 self._problems.add(key, f"{parent} has no values; only a parameter with values can be a condition")
             elif condition is not None and (never := [value for value in values if not contains(condition, value)]):
@@ -156,15 +160,17 @@ class _SpaceCheck:
 
 
 def _closest_field(path: str) -> dict[str, Any]:
-    fields = {f"{name}.{field}": field for name in SEARCHABLE for field in SECTIONS[name].field_names()}
     last = path.rpartition(".")[2]
-    same_field = next((known for known, field in fields.items() if field == last), None)
+    same_field = next((known for known, field in _SEARCHABLE_FIELDS.items() if field == last), None)
     name = path.partition(".")[0]
     if same_field is None and name in SEARCHABLE:
         close = nearest(last, SECTIONS[name].field_names())
         allowed = f"Allowed: {', '.join(f'{name}.{field}' for field in SECTIONS[name].field_names())}."
         return {"nearest": f"{name}.{close}" if close else None, "allowed": allowed}
-    return {"nearest": same_field or nearest(path, fields), "allowed": f"Allowed: fields of {listed(SEARCHABLE)}."}
+    return {
+        "nearest": same_field or nearest(path, _SEARCHABLE_FIELDS),
+        "allowed": f"Allowed: fields of {listed(SEARCHABLE)}.",
+    }
 
 
 def _extremes(parameter: Parameter) -> Iterator[tuple[str, Any]]:

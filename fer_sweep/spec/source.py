@@ -181,10 +181,15 @@ def _syntax_problem(error: MarkedYAMLError, text: str, file: str, *, lines: bool
     line = text.splitlines()[mark.line] if mark is not None and mark.line < len(text.splitlines()) else ""
     where = f" at column {mark.column + 1}" if mark is not None else ""
     problem = f"{error.problem or ''} {error.context or ''}".strip()
+    if mark is not None and error.context_mark is not None and error.context_mark.line != mark.line and lines:
+        problem += f" that begins in line {error.context_mark.line + 1}"
     if "\t" in line[: (mark.column if mark else 0) + 1]:
         message = f"a tab is used for indentation{where}; YAML allows spaces only"
     elif "${" in line:
-        message = f'YAML syntax error{where} ({problem}); put quotes around the variable: "${{NAME}}"'
+        message = (
+            f'YAML syntax error{where} ({problem}); put quotes around the variable: "${{NAME}}", or, where a number is '
+            "wanted, write it outside of {...}, in a line of its own"
+        )
     elif re.search(r"[:\-\[,]\s*[>|@`%&*!]", line):
         message = f"YAML syntax error{where} ({problem}); text that begins with a special character needs quotes"
     else:

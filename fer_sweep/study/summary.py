@@ -85,7 +85,8 @@ def labels(spec: SweepSpec, samples: Samples, split: Split) -> tuple[str, ...]:
     if split.has_validation:
         said.append("scores of the search are of the validation part, on which the best was selected")
     else:
-        said.append("selected on the reported folds: search scores are optimistic, believe the confirmation")
+        advice = ", believe the confirmation" if spec.confirm is not None else ""
+        said.append(f"selected on the reported folds: search scores are optimistic{advice}")
     if spec.train.normalize == "all":
         said.append("normalized with all samples: the test part leaks into training")
     of_pictures = isinstance(spec.data, FolderData | Fer2013Data | SyntheticFaces)

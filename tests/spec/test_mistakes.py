@@ -227,6 +227,11 @@ PARAMETER_MISTAKES = [
         "is not in parameters, so nothing depends on it. Did you mean train.momentum?",
     ),
     (
+        "  removal.alpha: {values: [0.5], when: {removal.rule: bdr}}",
+        5,
+        "is not in parameters, so nothing depends on it. Add removal.rule there, or leave the condition out.",
+    ),
+    (
         "  train.epochs: {values: [1, 2], when: {train.momentum: 0.7}}\n  train.momentum: {values: [0.5]}",
         5,
         "train.momentum never is 0.7. Allowed: 0.5.",
