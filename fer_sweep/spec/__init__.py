@@ -3,7 +3,7 @@
 from fer_sweep.spec.configuration import apply, flatten, on_data_of, value_at
 from fer_sweep.spec.corners import corner_trials
 from fer_sweep.spec.dump import as_written, to_yaml
-from fer_sweep.spec.load import load_sweep
+from fer_sweep.spec.load import load_kept, load_sweep
 from fer_sweep.spec.reach import resnets_reached
 from fer_sweep.spec.schema import json_schema
 from fer_sweep.spec.search import Parameter, Scalar
@@ -26,6 +26,7 @@ __all__ = [
     "grid_size",
     "in_topological_order",
     "json_schema",
+    "load_kept",
     "load_sweep",
     "on_data_of",
     "resnets_reached",

@@ -19,6 +19,34 @@ def load_sweep(path: Path, overrides: Sequence[str] = (), environ: Mapping[str, 
     """Read a sweep file, put `--set path=value` overrides on top, fill in `${NAME}` from `environ`, check everything.
 
     Raises SpecError with all problems found, each with its file and line (or override), dotted path and remedy."""
+    data, parameters, problems = _read(path, overrides, environ)
+    check_parameters(parameters, data, problems)
+    spec = _validated(data, parameters, problems)
+    if spec is not None:
+        check_whole(spec, problems)
+    if spec is not None and not problems.found:
+        check_trials(spec, problems)
+    problems.raise_any()
+    assert spec is not None
+    return spec
+
+
+def load_kept(path: Path) -> SweepSpec:
+    """The spec of a study, from the copy that the study keeps. It was checked when the study began: what is advised
+    against since then must not lock away what has been computed.
+
+    Raises SpecError if it is no sweep file of this version."""
+    data, parameters, problems = _read(path, (), {})
+    spec = _validated(data, parameters, problems)
+    problems.raise_any()
+    assert spec is not None
+    return spec
+
+
+def _read(
+    path: Path, overrides: Sequence[str], environ: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, Parameter], Problems]:
+    """What is written in a sweep file, with overrides and variables, and its parameters as far as they are right."""
     from fer_sweep.spec.overrides import apply_overrides  # here, because a served model reads no YAML
     from fer_sweep.spec.source import read_file
 
@@ -31,16 +59,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = (), environ: Mapping[str, 
         data[ROOT] = {}
     if data[ROOT] == {} and data.get("run_cap") is None:
         data["run_cap"] = 1  # the base alone
-    parameters = parse_parameters(data[ROOT], problems)
-    check_parameters(parameters, data, problems)
-    spec = _validated(data, parameters, problems)
-    if spec is not None:
-        check_whole(spec, problems)
-    if spec is not None and not problems.found:
-        check_trials(spec, problems)
-    problems.raise_any()
-    assert spec is not None
-    return spec
+    return data, parse_parameters(data[ROOT], problems), problems
 
 
 def _validated(data: Mapping[str, Any], parameters: Mapping[str, Parameter], problems: Problems) -> SweepSpec | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fer_sweep.data import Samples, Split, make_split
 from fer_sweep.errors import StudyError
-from fer_sweep.spec import SweepSpec, load_sweep, to_yaml
+from fer_sweep.spec import SweepSpec, load_kept, to_yaml
 from fer_sweep.study.home import StudyFiles
 from fer_sweep.study.journal import UNREADABLE, write_atomically
 
@@ -71,5 +71,5 @@ def load_facts(name: str, files: StudyFiles) -> StudyFacts:
             f"what study {name!r} is cannot be read from {files.samples} ({type(error).__name__}). Run its sweep file "
             "again with the same --home, which writes it anew without training anything twice."
         ) from error
-    spec = load_sweep(files.sweep)
+    spec = load_kept(files.sweep)
     return StudyFacts(name, spec, samples, make_split(samples, spec.protocol), texts["fingerprint"])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fer_sweep.data import load_samples
-from fer_sweep.errors import StudyError
+from fer_sweep.errors import SpecError, StudyError
+from fer_sweep.spec import load_sweep
 from fer_sweep.study.facts import load_facts
 from fer_sweep.study.home import Home
 from tests.study.studies import DATA, opened, sweep
@@ -29,6 +30,16 @@ def test_facts_come_back_as_they_were_but_for_the_features(tmp_path: Path) -> No
         np.testing.assert_array_equal(getattr(facts.samples, name), getattr(samples, name))
 
 
+def test_a_study_that_would_be_refused_today_is_still_told(tmp_path: Path) -> None:
+    spec = sweep(parameters={"train.momentum": {"distribution": "categorical", "values": (0.0, 0.9)}})
+
+    with opened(spec, tmp_path) as study:
+        with pytest.raises(SpecError, match=r"train.momentum: changes nothing: train.optimizer: adam ignores it"):
+            load_sweep(study.files.sweep)
+
+        assert load_facts("tiny", study.files).spec == spec
+
+
 @pytest.mark.parametrize("damage", [None, b"", b"not a file of arrays"])
 def test_facts_that_are_gone_or_damaged_are_explained(tmp_path: Path, damage: bytes | None) -> None:
     with opened(sweep(), tmp_path) as study:
@@ -45,3 +56,12 @@ def test_facts_that_are_gone_or_damaged_are_explained(tmp_path: Path, damage: by
     assert str(caught.value).endswith(
         "). Run its sweep file again with the same --home, which writes it anew without training anything twice."
     )
+
+
+def test_a_kept_sweep_file_that_was_changed_by_hand_is_explained(tmp_path: Path) -> None:
+    with opened(sweep(), tmp_path) as study:
+        kept = study.files.sweep
+        kept.write_text(kept.read_text().replace("hidden_units: 4", "hidden_unts: 4"))
+
+        with pytest.raises(SpecError, match=r"model.hidden_unts: unknown key. Did you mean hidden_units\?"):
+            load_facts("tiny", study.files)
