@@ -71,6 +71,11 @@ class TrialConfig(SpecModel):
             isinstance(self.model, ResnetModel) and self.model.mode == "finetune"
         )
 
+    @property
+    def sees_descriptors(self) -> bool:
+        """Whether the model sees descriptors of pictures, and so the principal components of them."""
+        return isinstance(self.data, PictureData) and isinstance(self.model, MlpModel | SvmModel)
+
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
         broken = [rule for rules in (_time_rules, _model_rules, _picture_rules) for rule in rules(self)]

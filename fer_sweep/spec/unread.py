@@ -25,6 +25,8 @@ def check_read(spec: SweepSpec, problems: Problems) -> None:
                 read.add(path)
             else:
                 idle[path] = why
+        if read == spec.parameters.keys():
+            return
     for path, (reason, remedy) in idle.items():
         if path not in read and not problems.touches((ROOT, path)):
             problems.add((ROOT, path), f"changes nothing: {reason}", allowed=f"Use {remedy}, or leave it out.")

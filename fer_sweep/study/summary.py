@@ -7,8 +7,6 @@ from typing import Literal
 
 from fer_sweep.data import Samples, Split
 from fer_sweep.spec import SweepSpec
-from fer_sweep.spec.data import Fer2013Data, FolderData, SyntheticFaces
-from fer_sweep.spec.models import MlpModel, SvmModel
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.events import Confirmed
 from fer_sweep.study.rows import Part, TrialRow, ranked
@@ -89,9 +87,7 @@ def labels(spec: SweepSpec, samples: Samples, split: Split) -> tuple[str, ...]:
         said.append(f"selected on the reported folds: search scores are optimistic{advice}")
     if spec.train.normalize == "all":
         said.append("normalized with all samples: the test part leaks into training")
-    of_pictures = isinstance(spec.data, FolderData | Fer2013Data | SyntheticFaces)
-    projects = of_pictures and isinstance(spec.model, MlpModel | SvmModel)
-    if projects and spec.features.fit_on == "all" and spec.features.components != "all":
+    if spec.base.sees_descriptors and spec.features.fit_on == "all" and spec.features.components != "all":
         said.append("principal components fitted on all samples: the test part leaks into training")
     return (*said, *samples.warnings)
 

@@ -25,6 +25,7 @@ class Inputs:
     def __init__(self, samples: Samples, split: Split, *, device: torch.device) -> None:
         self._samples, self._split, self._device = samples, split, device
         self._descriptors: dict[FeaturesConfig, Descriptors] = {}
+        self._components: dict[tuple[FeaturesConfig, str], FloatArray] = {}
         self._extracted: dict[ResnetModel, tuple[FloatArray, FloatArray]] = {}
 
     def folds(self, config: TrialConfig) -> list[FoldData]:
@@ -49,14 +50,13 @@ class Inputs:
                 for fold in self._split.folds
             ]
         return [
-            prepare_fold(samples, fold, normalize, x=self._components(config.features, fold))
+            prepare_fold(samples, fold, normalize, x=self._projected(config.features, fold))
             for fold in self._split.folds
         ]
 
     def projection(self, config: TrialConfig, fold: Fold) -> Projection | None:
         """What descriptors go through before the model of this fold sees them; None for a model that sees none."""
-        pictures = isinstance(self._samples.x, Pictures)
-        if not pictures or config.trains_on_pictures or isinstance(config.model, ResnetModel):
+        if not config.sees_descriptors:
             return None
         rows = self._fitted_on(config.features, fold)
         return fit_projection(self._described(config.features), rows, config.features.components)
@@ -67,18 +67,21 @@ class Inputs:
         digest = hashlib.sha256(repr((*parts, self._split.hash, self._samples.fingerprint)).encode())
         return digest.hexdigest()[:16]
 
-    def _components(self, config: FeaturesConfig, fold: Fold) -> FloatArray:
-        """(N, d) what descriptors become for this fold; remembered by the pictures' cache."""
+    def _projected(self, config: FeaturesConfig, fold: Fold) -> FloatArray:
+        """(N, d) what descriptors become for this fold; principal components are remembered by the pictures' cache."""
         rows = self._fitted_on(config, fold)
+        fitted = "" if config.components == "all" else hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()
 
         def compute() -> FloatArray:
             blocks = self._described(config)
             return project(fit_projection(blocks, rows, config.components), blocks)
 
-        if config.components == "all":
-            return compute()
-        fitted = hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()
-        return self._samples.pictures.computed("components", (config.model_dump_json(), fitted), compute)
+        if (config, fitted) not in self._components:
+            kept = self._samples.pictures.computed
+            self._components[config, fitted] = (
+                kept("components", (config.model_dump_json(), fitted), compute) if fitted else compute()
+            )
+        return self._components[config, fitted]
 
     def _fitted_on(self, config: FeaturesConfig, fold: Fold) -> IntArray:
         return np.arange(len(self._samples)) if config.fit_on == "all" else fold.train

@@ -104,7 +104,12 @@ def test_both_lines_of_a_duplicate_key_are_named() -> None:
         ("train: [1\nseed: 2\n", "s.yaml:4: ", "YAML syntax error at column 5: expected ',' or ']', but got ':'"),
         ("removal: {comparison: @x}\n", "s.yaml:3: ", "text that begins with a special character needs quotes"),
         ("removal:\n  comparison: >=\n", "s.yaml:4: ", "text that begins with a special character needs quotes"),
-        ("train: {epochs: ${EPOCHS}}\n", "s.yaml:3: ", 'variable: "${NAME}", or, where a number is wanted, '),
+        ("train: {epochs: ${EPOCHS}}\n", "s.yaml:3: ", 'put quotes around the variable: "${NAME}"'),
+        (
+            "train: {epochs: ${EPOCHS}}\n",
+            "s.yaml:3: ",
+            "where a number is wanted, write it outside of {...}",
+        ),
         ("train: {epochs: 5\nmethod: grid\n", "s.yaml:4: ", "while parsing a flow mapping that begins in line 3"),
         ("description: \x01\n", "s.yaml: ", "this is not readable as YAML: unacceptable character"),
         ("seed: &a 1\n", "s.yaml:3: ", "anchors and aliases (& and *) are not supported"),

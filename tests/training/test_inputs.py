@@ -8,7 +8,8 @@ import torch
 
 from fer_sweep.data import Samples, load_samples, make_split
 from fer_sweep.data.cache import Cache
-from fer_sweep.features.projection import Components
+from fer_sweep.features.descriptors import Descriptors
+from fer_sweep.features.projection import Components, FloatArray, Projection, project
 from fer_sweep.spec.data import SyntheticFaces
 from fer_sweep.spec.trial import FeaturesConfig, TrialConfig
 from fer_sweep.training import inputs as module
@@ -57,6 +58,25 @@ def test_components_do_not_depend_on_the_cache(samples: Samples) -> None:
 
     for one, other in zip(remembered, computed, strict=True):
         np.testing.assert_array_equal(one.train.x, other.train.x)
+
+
+@pytest.mark.parametrize(("components", "fit_on", "times"), [(3, "train", 2), (3, "all", 1), ("all", "train", 1)])
+def test_trials_of_a_batch_share_what_they_are_fed_with(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch, components: Components, fit_on: str, times: int
+) -> None:
+    inputs, calls = inputs_of(replace(samples, x=replace(samples.pictures, cache=None))), 0
+
+    def counting(projection: Projection, blocks: Descriptors) -> FloatArray:
+        nonlocal calls
+        calls += 1
+        return project(projection, blocks)
+
+    monkeypatch.setattr(module, "project", counting)
+
+    for _ in range(3):
+        inputs.folds(configured(components, fit_on))
+
+    assert calls == times
 
 
 def test_every_fold_has_axes_of_its_own_training_part_unless_told_otherwise(samples: Samples) -> None:
