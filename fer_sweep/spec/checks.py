@@ -105,7 +105,7 @@ class _SpaceCheck:
 
     def _variants(self, path: str, section: Section, field: str) -> tuple[str, ...]:
         """The variants in which the parameter exists; a problem is added if the field is missing from one of them."""
-        possible = self._reachable(section)
+        possible = self._reachable(section) or list(section.with_field(field))
         for ancestor in (path, *self._ancestors(path)):
             condition = self._parameters[ancestor].when if ancestor in self._parameters else {}
             if section.discriminator_path in condition:
@@ -121,13 +121,13 @@ class _SpaceCheck:
         return owners
 
     def _reachable(self, section: Section) -> list[str]:
+        """The variants that trials can have; none if those that are written do not exist, which is told elsewhere."""
         written = self._data.get(section.name)
         own = written.get(section.discriminator) if isinstance(written, dict) else section.default
         parameter = self._parameters.get(section.discriminator_path)
         searched = extremes_of(parameter) if parameter is not None and parameter.distribution in _LISTED else ()
         tags = [own, *searched] if parameter is None or parameter.when else [*searched]
-        known = [str(tag) for tag in dict.fromkeys(map(str, tags)) if tag in section.variants]
-        return known or list(section.variants)
+        return [tag for tag in dict.fromkeys(map(str, tags)) if tag in section.variants]
 
     def _candidates(self, path: str, field: SearchField) -> None:
         """The first value that the field does not take is a problem, unless the parameter has one already."""

@@ -163,7 +163,8 @@ class _Parser:
             return
         low, high, q = self._raw["min"], self._raw["max"], self._raw.get("q")
         if low >= high:
-            self._wrong("min", f"min {low} is not below max {high}")
+            overridden = self._problems.place((*self._path, "max")).line is None  # the file is not to blame
+            self._wrong("max" if overridden else "min", f"min {low} is not below max {high}")
         elif "log" in distribution and low <= 0:
             self._wrong("min", f"{low} has no logarithm", allowed="Allowed: a number > 0.")
         elif q is not None and q <= 0:

@@ -80,8 +80,22 @@ def _add_field_problem(spot: _Spot, details: ErrorDetails, problems: Problems) -
             complaint(value, spot.accepts),
             value=value,
             allowed=spot.accepts.sentence(),
-            nearest=nearest(str(value), spot.accepts.choices),
+            nearest=nearest(str(value), spot.accepts.choices) or _unabbreviated(spot.info, value),
         )
+
+
+def _unabbreviated(info: FieldInfo | None, value: object) -> str | None:
+    """`{type: median}` where early_terminate: median was written."""
+    if info is None or not isinstance(value, str):
+        return None
+    if isinstance(info.discriminator, str):
+        close = nearest(value, variants_of(info))
+        return f"{{{info.discriminator}: {close}}}" if close else None
+    if isinstance(info.annotation, type) and issubclass(info.annotation, SpecModel):
+        for name, inner in info.annotation.model_fields.items():
+            if close := nearest(value, allowed_by(inner).choices):
+                return f"{{{name}: {close}}}"
+    return None
 
 
 def _add_unknown_key(spot: _Spot, value: object, problems: Problems) -> None:

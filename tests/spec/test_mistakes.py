@@ -53,7 +53,8 @@ BASE_MISTAKES = [
     ("model: {kind: svm, gamma: -1}", 3, "model.gamma: -1 is out of range. Allowed: scale, auto or a number > 0."),
     ("model: {kind: mlp, c: 1.0}", 3, "model.c: unknown key (it belongs to model.kind: svm)."),
     ("model: {kind: mlp, epochs: 5}", 3, "model.epochs: unknown key. Did you mean train.epochs?"),
-    ("model: mlp", 3, "model: 'mlp' is not allowed. Allowed: a mapping with kind and its keys"),
+    ("model: mlp", 3, "model: 'mlp' is not allowed. Did you mean {kind: mlp}? Allowed: a mapping with kind and its"),
+    ("removal: 5", 3, "removal: 5 is not allowed. Allowed: a mapping with rule and its keys"),
     ("removal:\n  rule: bdr\n  alpha: 11", 5, "removal.alpha: 11 is out of range. Allowed: a number >= 0 and <= 10."),
     ("removal: {rule: bdr, start: past}", 3, "removal.start: 'past' is not allowed. Did you mean past_peak?"),
     ("removal: {rule: none, alpha: 1.0}", 3, "unknown key (it belongs to removal.rule: bdr or guarded)"),
@@ -67,7 +68,12 @@ BASE_MISTAKES = [
     ("removal: {rule: oracle}", 3, "removal.rule: oracle needs planted wrong labels that are known"),
     ("epochs: 5", 3, "epochs: unknown key. Did you mean train.epochs?"),
     ("metric: {name: acuracy}", 3, "metric.name: 'acuracy' is not allowed. Did you mean accuracy?"),
-    ("metric: accuracy", 3, "metric: 'accuracy' is not allowed. Allowed: a mapping with the keys name and goal."),
+    (
+        "metric: accuracy",
+        3,
+        "metric: 'accuracy' is not allowed. Did you mean {name: accuracy}? Allowed: a mapping with the keys name and",
+    ),
+    ("early_terminate: medain", 3, "early_terminate: 'medain' is not allowed. Did you mean {type: median}? Allowed:"),
     ("confirm: {top_k: 0}", 3, "confirm.top_k: 0 is out of range"),
     (
         "resources: {trials_at_once: 0}",
@@ -307,6 +313,12 @@ def test_all_problems_are_reported_together_in_the_order_of_the_file() -> None:
 def test_several_broken_rules_are_all_named() -> None:
     problems = problems_of("model: {kind: svm}\nremoval: {rule: bdr}\ntrain: {epochs: 5, stop_at: 6}")
     assert len(problems) == 2
+
+
+def test_a_wrong_variant_is_not_held_against_its_parameters() -> None:
+    text = CAPPED + "  removal.alpha: {min: 0.5, max: 2.0}\nremoval: {rule: bdrr, alpha: 1.0}"
+    [problem] = problems_of(text)
+    assert "removal.rule: 'bdrr' is not allowed. Did you mean bdr?" in problem
 
 
 def test_missing_sections_are_reported_on_the_first_line() -> None:

@@ -93,6 +93,11 @@ def test_a_problem_in_an_override_names_the_override(override: str, problem: str
     assert found.startswith(f"--set {override}: {problem}")
 
 
+def test_an_override_that_turns_a_range_around_is_to_blame_for_it() -> None:
+    [problem] = problems_of(SEARCH, ["parameters.train.epochs.max=10"])
+    assert problem.startswith("--set parameters.train.epochs.max=10: parameters.train.epochs.max: min 20 is not below")
+
+
 def test_a_file_problem_is_cured_by_an_override() -> None:
     assert load_text("train: {epochs: abc}\n", ["train.epochs=5"]).train.epochs == 5
 
