@@ -18,6 +18,8 @@ from fer_sweep.training.population import Population
 from fer_sweep.training.schedules import learning_rates
 
 CPU = torch.device("cpu")
+NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+DEVICES = [CPU, pytest.param(torch.device("cuda"), marks=NO_GPU)]
 N, D, C, EPOCHS = 60, 6, 3, 20
 RNG = np.random.default_rng(0)
 Y = np.repeat(np.arange(C), (30, 20, 10))
@@ -69,8 +71,10 @@ def plain_losses(one: Member) -> list[float]:
     return losses
 
 
-def train(engine: type[Population] | type[FusedPopulation], one: Member) -> npt.NDArray[np.float32]:
-    population = engine([one], classes=C, epochs=EPOCHS, device=CPU)
+def train(
+    engine: type[Population] | type[FusedPopulation], one: Member, device: torch.device = CPU
+) -> npt.NDArray[np.float32]:
+    population = engine([one], classes=C, epochs=EPOCHS, device=device)
     population.advance(EPOCHS)
     losses: npt.NDArray[np.float32] = population.history()[0, 0]
     return losses
@@ -79,13 +83,44 @@ def train(engine: type[Population] | type[FusedPopulation], one: Member) -> npt.
 @pytest.mark.parametrize("linear", [False, True])
 @pytest.mark.parametrize("schedule", [CONSTANT, COSINE])
 @pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.2}, {"class_weights": "balanced"}])
+@pytest.mark.parametrize("device", DEVICES, ids=str)
 def test_the_batched_engine_is_the_plain_loop(
-    linear: bool, schedule: ScheduleConfig, options: dict[str, object]
+    linear: bool, schedule: ScheduleConfig, options: dict[str, object], device: torch.device
 ) -> None:
     settings = TrainConfig.model_validate({"learning_rate": 0.02, "epochs": EPOCHS, **options})
     one = member(settings, linear=linear, schedule=schedule)
 
-    np.testing.assert_allclose(train(Population, one), plain_losses(one), rtol=1e-4)
+    np.testing.assert_allclose(train(Population, one, device), plain_losses(one), rtol=1e-4)
+
+
+@pytest.mark.parametrize("device", DEVICES, ids=str)
+@pytest.mark.parametrize("schedule", [CONSTANT, COSINE])
+@pytest.mark.parametrize("batch_size", ["full", 16])
+def test_networks_that_weigh_samples_anew_and_lose_others_go_on_as_if_alone(
+    batch_size: object, schedule: ScheduleConfig, device: torch.device
+) -> None:
+    rates = (0.02, 0.05, 0.03)
+    settings = [
+        TrainConfig.model_validate({"learning_rate": rate, "epochs": EPOCHS, "batch_size": batch_size})
+        for rate in rates
+    ]
+    fewer = np.ones(N, dtype=np.float32)
+    fewer[::4], fewer[1::4] = 0.0, 0.5
+    together = Population([member(one, schedule=schedule) for one in settings], classes=C, epochs=EPOCHS, device=device)
+    together.advance(5)
+    together.weigh(1, fewer)
+    together.advance(5)
+    together.keep([1, 2])
+    together.advance(EPOCHS - 10)
+
+    for p, train_config in enumerate(settings[1:]):
+        alone = Population([member(train_config, schedule=schedule)], classes=C, epochs=EPOCHS, device=CPU)
+        alone.advance(5)
+        if p == 0:
+            alone.weigh(0, fewer)
+        alone.advance(EPOCHS - 5)
+        np.testing.assert_allclose(together.history()[:, p], alone.history()[:, 0], rtol=1e-3)
+        np.testing.assert_allclose(together.predict(0)[p], alone.predict(0)[0], atol=1e-3)
 
 
 def test_class_weights_are_those_of_torchs_weighted_loss() -> None:
