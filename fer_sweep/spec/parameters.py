@@ -194,7 +194,9 @@ class _Parser:
             return
         for value in values:
             if not _is_scalar(value):
-                self._wrong("values", f"{shown(value)} is not a number, text, true or false")
+                remedy = "Give a value that means as much, such as the number of epochs for train.stop_at."
+                message = f"{shown(value)} is not a number, text, true or false"
+                self._wrong("values", message, allowed=remedy if value is None else "")
                 return
         if twice := [a for a, b in combinations(values, 2) if same(a, b)]:
             self._wrong("values", f"{shown(twice[0])} is listed twice")

@@ -215,7 +215,11 @@ PARAMETER_MISTAKES = [
     ("  train.epochs: {values: []}", 5, "[] is not a list of at least one value"),
     ("  train.epochs: {values: 5}", 5, "5 is not a list of at least one value"),
     ("  train.epochs: {values: [1, 1.0]}", 5, "1 is listed twice"),
-    ("  train.stop_at: {values: [null, 5]}", 5, "null is not a number, text, true or false"),
+    (
+        "  train.stop_at: {values: [null, 5]}",
+        5,
+        "null is not a number, text, true or false. Give a value that means as much, such as the number of epochs for",
+    ),
     ("  train.epochs: {value: [1]}", 5, "[1] is not a single value"),
     ("  train.epochs: {values: [1, 2], probabilities: [1.0]}", 5, "there are 1 probabilities for 2 values"),
     ("  train.epochs: {values: [1, 2], probabilities: 1}", 5, "1 is not a list of numbers"),
