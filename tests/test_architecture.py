@@ -40,7 +40,7 @@ OWNERS = {
     "sklearn": ("models/svm.py",),
     "safetensors": ("serving/folder.py",),
     "optuna": ("study",),
-    "scipy": ("study",),
+    "scipy": ("data/persons.py", "study"),
     "numba": ("training/fused_tiles.py",),
     "ray": ("execution/ray_",),
     "filelock": ("training/compilation.py", "study/lock.py", "study/database.py", "tracking/client.py"),

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,16 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+ABANDONED_SECONDS = 3600.0
+"""Nobody writes this long at one array: a process was killed over it."""
 LIMIT = 4 * 2**30
 """Bytes that a cache may hold unless told otherwise."""
 
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One array on disk. kind: what it is, such as `pixels`; used: time of the last use, seconds since 1970."""
+    """One array on disk. kind: what it is, such as `pixels`, or `abandoned`, what a killed process left; used: time of
+    the last use, seconds since 1970."""
 
     path: Path
     kind: str
@@ -59,12 +63,15 @@ class Cache:
         return sum(entry.bytes for entry in entries)
 
     def _entries(self) -> Iterator[CacheEntry]:
-        for path in self.folder.glob("*-*.npy"):
+        for path in (*self.folder.glob("*-*.npy"), *self.folder.glob("*.part")):
             try:
                 facts = path.stat()
             except FileNotFoundError:  # another process has just deleted it
                 continue
-            yield CacheEntry(path, path.stem.rpartition("-")[0], facts.st_size, facts.st_mtime)
+            whole = path.suffix == ".npy"
+            if whole or time.time() - facts.st_mtime > ABANDONED_SECONDS:
+                kind = path.stem.rpartition("-")[0] if whole else "abandoned"
+                yield CacheEntry(path, kind, facts.st_size, facts.st_mtime)
 
     def _write(self, file: Path, array: Array) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

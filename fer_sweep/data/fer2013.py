@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fer_sweep.data.cache import Cache
 from fer_sweep.data.files import read_data_file
 from fer_sweep.data.labels import EXPRESSIONS
+from fer_sweep.data.persons import joined
 from fer_sweep.data.pictures import Pictures, digest_of, whole_boxes
 from fer_sweep.data.samples import Samples
 from fer_sweep.errors import DataError
@@ -29,8 +30,8 @@ def load_fer2013_samples(config: Fer2013Data, cache: Cache | None) -> Samples:
     """The rows as pictures, with the expressions that occur in the order of EXPRESSIONS, whatever the file's numbers.
     What the file's text says is remembered by `cache`.
 
-    The file names no persons, so each picture is its own. Raises DataError naming the row for anything that is not as
-    the format says.
+    The file names no persons, so each picture is its own, copies of it included. Raises DataError naming the row for
+    anything that is not as the format says.
     """
     content = read_data_file(config.path)
 
@@ -49,17 +50,24 @@ def load_fer2013_samples(config: Fer2013Data, cache: Cache | None) -> Samples:
     )
     digits = len(str(n + 1))
     rows = tuple(f"row-{row:0{digits}d}" for row in range(2, n + 2))
+    digests = tuple(map(digest_of, pictures))
+    names, person = np.unique(joined(rows, digests)[0], return_inverse=True)
+    copies = (
+        f"{n - len(names)} pictures are copies of others. Copies stand on one side of a split, but the official one "
+        "does not heed them.",
+    )
     return Samples(
-        x=Pictures(tuple(pictures), tuple(map(digest_of, pictures)), whole_boxes([(SIDE, SIDE)] * n), cache),
+        x=Pictures(tuple(pictures), digests, whole_boxes([(SIDE, SIDE)] * n), cache),
         y=y.astype(np.int64),
-        person=np.arange(n),
+        person=person.astype(np.int64),
         ids=rows,
         class_names=tuple(EXPRESSIONS[c] for c in present),
-        person_names=rows,
+        person_names=tuple(names.tolist()),
         part=None if _NO_USAGE in parts else parts.astype(np.int64),
         warnings=(
             "FER-2013 names no persons: the same person may stand on both sides of a split.",
             *(missing if absent else ()),
+            *(copies if len(names) < n else ()),
         ),
     )
 

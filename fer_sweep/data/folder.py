@@ -13,7 +13,7 @@ from fer_sweep.data.conventions import TEST, VALIDATION, Labelled, recognize
 from fer_sweep.data.examination import verdicts_on
 from fer_sweep.data.labels import encode_labels
 from fer_sweep.data.manifest import read_manifest
-from fer_sweep.data.persons import persons_of
+from fer_sweep.data.persons import joined, persons_of
 from fer_sweep.data.pictures import Pictures, whole_boxes
 from fer_sweep.data.samples import NO_PART, IntArray, Samples
 from fer_sweep.errors import DataError
@@ -75,8 +75,9 @@ def load_folder_samples(config: FolderData, cache: Cache | None) -> Samples:
 def surveyed_samples(survey: Survey, config: FolderData, cache: Cache | None) -> Samples:
     """The readable pictures of a folder in the order of their paths, which are their ids.
 
-    Persons are those that layout, manifest or `person` name; a picture without one is its own person. Parts are the
-    official ones, where training and test pictures (or, lacking those, validation pictures) are labelled.
+    Persons are those that layout, manifest or `person` name; a picture without one is its own person, and those with an
+    identical picture are one. Parts are the official ones, where training and test pictures (or, lacking those,
+    validation pictures) are labelled.
     Raises DataError if nothing can be read, or, with `on_bad_file: error`, if anything cannot.
     """
     named = _named(survey)
@@ -89,8 +90,9 @@ def surveyed_samples(survey: Survey, config: FolderData, cache: Cache | None) ->
         why = _first(named) or f"it is taken for {survey.layout}, which labels none of its files"
         raise DataError(f"data.path: {config.path} has no readable picture: {why}.")
     ids = tuple(picture.path.relative_to(survey.root).as_posix() for picture in survey.pictures)
-    persons, person_warnings = person_names(survey, config.person)
+    named_persons, person_warnings = person_names(survey, config.person)
     y, class_names = encode_labels([picture.label for picture in survey.pictures])
+    persons, joined_warnings = joined(named_persons, survey.digests)
     names, person = np.unique(persons, return_inverse=True)
     return Samples(
         x=Pictures(tuple(p.path for p in survey.pictures), survey.digests, whole_boxes(survey.sizes), cache),
@@ -100,7 +102,7 @@ def surveyed_samples(survey: Survey, config: FolderData, cache: Cache | None) ->
         class_names=class_names,
         person_names=tuple(names.tolist()),
         part=_official(survey.pictures),
-        warnings=(*survey.warnings, *left_out(survey), *person_warnings, *duplicate_warnings(survey)),
+        warnings=(*survey.warnings, *left_out(survey), *person_warnings, *joined_warnings, *duplicate_warnings(survey)),
     )
 
 

@@ -6,6 +6,8 @@ a strictly person independent split (Dhall et al. 2011, section 4) is the franch
 * film names that begin with an entry of FRANCHISES belong to that franchise;
 * a number that ends a film name counts sequels and is left out: WrongTurn3 joins WrongTurn. A name without letters
   (21, 50_50) is a title and stays whole.
+
+Names of CK+ (Lucey et al. 2010) begin with the subject, wherever the files lie.
 """
 
 import re
@@ -13,11 +15,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from fer_sweep.data.labels import expression_of
 
 FRANCHISES = ("HarryPotter", "Oceans")
 
 _FILE_NAME = re.compile(r"(?P<film>.+?)[_-](?P<timestamp>\d{9})_{1,2}(?P<frame>\d{8})\.(png|jpg|mat)")
+_CK_NAME = re.compile(r"(?P<subject>S\d{3})_\d{3}_\d{8}\b.*")
 _SEQUEL_NUMBER = re.compile(r"(?<=[A-Za-z])_?\d{1,2}$")
 
 
@@ -54,8 +59,8 @@ def persons_of(paths: Sequence[str], labels: Sequence[str], pattern: re.Pattern[
     """The person in every path. labels: of the pictures.
 
     pattern: searched in the path, its group `person` is the person. Without it: the franchise of an SFEW name, or the
-    name in `Some_Name_0001.jpg`; such names are believed only if they tell enough persons apart (`Training_0001.jpg`
-    names none) and do not just repeat the label (`happy_0001.jpg`).
+    subject of a CK+ name, or the name in `Some_Name_0001.jpg`; the last are believed only if they tell enough persons
+    apart (`Training_0001.jpg` names none) and do not just repeat the label (`happy_0001.jpg`).
     """
     if pattern is not None:
         return Persons(tuple(match["person"] if (match := pattern.search(path)) else None for path in paths))
@@ -63,6 +68,9 @@ def persons_of(paths: Sequence[str], labels: Sequence[str], pattern: re.Pattern[
     films = [film_of(name) for name in files]
     if any(films):
         return Persons(tuple(None if film is None else franchise_of(film) for film in films))
+    subjects = [_CK_NAME.fullmatch(name) for name in files]
+    if any(subjects):
+        return Persons(tuple(None if match is None else match["subject"] for match in subjects))
     numbered = [_NUMBERED_NAME.fullmatch(name.rsplit(".", 1)[0]) for name in files]
     named = [(match["person"], label) for match, label in zip(numbered, labels, strict=True) if match is not None]
     sizes = Counter(person for person, _ in named)
@@ -70,6 +78,31 @@ def persons_of(paths: Sequence[str], labels: Sequence[str], pattern: re.Pattern[
     if few or _are_labels(named):
         return Persons((None,) * len(paths))
     return Persons(tuple(None if match is None else match["person"] for match in numbered), guessed=True)
+
+
+def joined(persons: Sequence[str], digests: Sequence[str]) -> tuple[Sequence[str], tuple[str, ...]]:
+    """The persons of N pictures, those with an identical picture as one: whoever is in it, it must not stand on both
+    sides of a split. Such a group has the name of its first picture. digests: of the pictures' content. Returns what
+    should be known about it as well."""
+    if len(set(digests)) == len(digests):
+        return persons, ()
+    from scipy.sparse import coo_array  # takes a quarter of a second to load, and few data sets want it
+    from scipy.sparse.csgraph import connected_components
+
+    names, person = np.unique(persons, return_inverse=True)
+    picture = len(names) + np.unique(digests, return_inverse=True)[1]
+    nodes = len(names) + len(digests)
+    meetings = coo_array((np.ones(len(digests)), (person, picture)), shape=(nodes, nodes))
+    group = connected_components(meetings, directed=False)[1][person]
+    found, first = np.unique(group, return_index=True)
+    if len(found) == len(names):
+        return persons, ()
+    name_of = {one: persons[i] for one, i in zip(found.tolist(), first.tolist(), strict=True)}
+    warning = (
+        f"{len(names)} persons count as {len(found)}, because some have a picture that is another's too: it must not "
+        "stand on both sides of a split."
+    )
+    return tuple(name_of[one] for one in group.tolist()), (warning,)
 
 
 def _are_labels(named: Sequence[tuple[str, str]]) -> bool:

@@ -1,8 +1,10 @@
 """Which files are pictures, by their names."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from fer_sweep.errors import DataError
 from fer_sweep.spec.data import PICTURE_SUFFIXES
 
 
@@ -16,10 +18,28 @@ class PictureFiles:
 
 
 def picture_files(root: Path) -> PictureFiles:
-    """Look for pictures."""
-    named = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()]
+    """Look for pictures, also in folders that links lead to; each folder once.
+
+    Raises DataError if a folder cannot be read: a whole class may be in it.
+    """
+    named: list[Path] = []
+    seen: set[str] = set()
+    for folder, inner, files in os.walk(root, onerror=_closed, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            inner.clear()
+            continue
+        seen.add(real)
+        inner.sort()
+        paths = (Path(folder, name) for name in files)
+        named += [path for path in paths if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()]
+    named.sort()
     hidden = {path for path in named if is_hidden(path, root)}
     return PictureFiles(tuple(path for path in named if path not in hidden), tuple(sorted(hidden)))
+
+
+def _closed(error: OSError) -> None:
+    raise DataError(f"{error.filename} cannot be read: {error.strerror}. Check its permissions.") from error
 
 
 def is_hidden(path: Path, root: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
@@ -72,9 +71,15 @@ def _architecture(config: ResnetModel) -> tuple[Any, Any]:
 def _imagenet(config: ResnetModel, enum: Any) -> dict[str, Tensor]:
     name = Path(enum.url).name
     folder = Path(torch.hub.get_dir()) / "checkpoints"
+    there = (folder / name).exists()
     try:
         return dict(enum.get_state_dict(progress=False, check_hash=True, weights_only=True))
-    except (URLError, OSError, RuntimeError) as error:
+    except Exception as error:  # what torch raises for a damaged file has no end
+        if there:
+            raise DataError(
+                f"model.weights: imagenet: {folder / name} cannot be loaded: it is damaged, or something else. Delete "
+                "it to have it downloaded again, or put the right one there."
+            ) from error
         raise DataError(
             f"model.weights: imagenet needs {name}, which is not in {folder} and could not be downloaded from "
             f"{enum.url} ({error}). Put the file there on a machine without network, or give its path as "
@@ -92,5 +97,11 @@ def _check_fit(config: ResnetModel, state: dict[str, Tensor]) -> None:
     if wrong := [name for name in wrong if not name.endswith("num_batches_tracked")]:
         raise DataError(
             f"model.weights: {config.weights} does not fit a ResNet-{config.depth}: {len(wrong)} tensors differ, such "
-            f"as {wrong[0]}. Check model.depth (18, 50 or 101)."
+            f"as {wrong[0]}. Check model.depth (18, 50 or 101); one file serves one depth, so a search leaves out the "
+            "others, as with --set 'parameters.model.depth.values=[18]'."
+        )
+    if broken := [name for name, tensor in state.items() if not tensor.isfinite().all()]:
+        raise DataError(
+            f"model.weights: {config.weights} holds values that are no finite numbers, in {broken[0]}: the training "
+            "that it comes from has diverged. Use other weights."
         )

@@ -94,9 +94,10 @@ def _content(path: str) -> Any:
             f"model.weights: {path} does not exist (looked for {file.absolute()}). Allowed: imagenet, none, or the "
             "path of a file with a state_dict."
         ) from None
+    except OSError as error:
+        raise DataError(f"model.weights: {path} cannot be read: {error}. Name a file that may be read.") from error
     except Exception as error:  # what torch raises for a file that is none of its own has no end
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(
-            f"model.weights: {path} cannot be loaded as plain tensors: {reason} Save the state_dict alone: "
-            "torch.save(model.state_dict(), path)."
+        raise DataError(  # torch advises to load it in a way that runs what is in it
+            f"model.weights: {path} cannot be loaded as plain tensors: it is damaged, or holds more than tensors. Save "
+            "the state_dict alone: torch.save(model.state_dict(), path)."
         ) from error

@@ -67,6 +67,17 @@ def test_clearing_frees_everything(tmp_path: Path) -> None:
     assert cache.entries() == []
 
 
+def test_what_a_killed_process_left_is_shown_and_cleared_but_not_what_is_being_written(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    for name in ("tmpold.part", "tmpnew.part"):
+        (tmp_path / name).write_bytes(b"0" * 500)
+    os.utime(tmp_path / "tmpold.part", (1, 1))
+
+    assert [(entry.kind, entry.bytes) for entry in cache.entries()] == [("abandoned", 500)]
+    assert cache.clear() == 500
+    assert [file.name for file in tmp_path.iterdir()] == ["tmpnew.part"]
+
+
 def test_a_file_that_another_process_has_just_deleted_takes_no_space(tmp_path: Path) -> None:
     Cache(tmp_path).array("numbers", (5,), lambda: numbers(5))
     with os.scandir(tmp_path) as files:

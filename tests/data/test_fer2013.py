@@ -36,6 +36,16 @@ def test_numbers_become_expressions_and_usage_becomes_parts(tmp_path: Path) -> N
     np.testing.assert_array_equal(fold.test, np.arange(28, 42))
 
 
+def test_copies_of_a_picture_are_one_person(tmp_path: Path) -> None:
+    others = [" ".join(str((i + shift) % 256) for i in range(48 * 48)) for shift in range(1, 5)]
+    rows = [f"{e},{pixels}," for e, pixels in zip((0, 0, 1, 1, 1, 0), [*others, PIXELS, PIXELS], strict=True)]
+
+    samples = load_samples(written(tmp_path / "fer.csv", [row[:-1] for row in rows], header="emotion,pixels"))
+
+    assert samples.person.tolist() == [0, 1, 2, 3, 4, 4]
+    assert "1 pictures are copies of others." in " ".join(samples.warnings)
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

@@ -1,5 +1,6 @@
 """`source: folder`: layouts, labels, persons, official parts, bad files."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -201,6 +202,43 @@ def test_repeated_pictures_are_told(tmp_path: Path) -> None:
         "1 pictures occur under several labels, of which at most one can be right: x.png (Fear) = y.png (Happy)" in told
     )
     assert "1 pictures occur more than once under the same label" in told
+
+
+def test_an_identical_picture_never_stands_on_both_sides(tmp_path: Path) -> None:
+    names = ("Ann", "Bo", "Cy", "Di", "Ed", "Flo")
+    root = pictures(tmp_path, [f"{c}/{name}_{i}.png" for c in ("fear", "happy") for name in names for i in "12"])
+    for c in ("fear", "happy"):
+        (root / c / "Di_3.png").write_bytes((root / c / "Ann_1.png").read_bytes())
+
+    samples = load(root)
+
+    assert samples.person_names == ("Ann", "Bo", "Cy", "Ed", "Flo")
+    assert samples.person_names[samples.person[samples.ids.index("fear/Di_1.png")]] == "Ann"
+    assert any(w.startswith("6 persons count as 5, because some have a picture that is") for w in samples.warnings)
+
+
+def test_folders_behind_links_count_once_and_a_closed_one_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures(tmp_path / "elsewhere", [f"{c}/{n}.png" for c in ("fear", "happy") for n in "ab"])
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "Fear").symlink_to(tmp_path / "elsewhere" / "fear")
+    (root / "Happy").symlink_to(tmp_path / "elsewhere" / "happy")
+    (root / "Happy" / "loop").symlink_to(root)
+
+    assert load(root).ids == ("Fear/a.png", "Fear/b.png", "Happy/a.png", "Happy/b.png")
+
+    real = os.scandir
+
+    def closed(place: str) -> object:
+        if str(place).endswith("Happy"):
+            raise PermissionError(13, "Permission denied", place)
+        return real(place)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(DataError, match=r"root/Happy cannot be read: Permission denied. Check its permissions."):
+        load(root)
 
 
 def test_paths_that_are_no_folder_of_pictures_are_told(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from fer_sweep.data.persons import film_of, franchise_of, persons_of
+from fer_sweep.data.persons import film_of, franchise_of, joined, persons_of
 
 
 def names_in(
@@ -73,6 +73,23 @@ def test_films_are_franchises_and_other_names_among_them_are_nobody() -> None:
     ]
 
     assert names_in(paths) == ["HarryPotter", "Oceans", "WrongTurn", None]
+
+
+def test_subjects_of_ck_are_known_by_their_names_in_any_folder() -> None:
+    paths = [f"anger/S0{subject}_00{sequence}_00000011.png" for subject in (10, 11, 12) for sequence in (1, 2)]
+
+    assert names_in([*paths, "fear/other_1.png"]) == ["S010", "S010", "S011", "S011", "S012", "S012", None]
+
+
+def test_persons_with_an_identical_picture_are_one() -> None:
+    persons = ["b", "a", "a", "c", "d", "d"]
+
+    names, (warning,) = joined(persons, ["1", "2", "3", "1", "3", "4"])
+
+    assert names == ("b", "a", "a", "b", "a", "a")
+    assert warning.startswith("4 persons count as 2, because some have a picture that is another's too")
+    assert joined(persons, ["1", "2", "2", "3", "4", "4"]) == (persons, ())  # copies of one person's picture
+    assert joined(persons, list("123456")) == (persons, ())
 
 
 @pytest.mark.parametrize("separator", ["_", "-", " "])

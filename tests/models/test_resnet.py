@@ -161,6 +161,8 @@ def test_weights_that_cannot_be_had_are_named(weights: Path, tmp_path: Path) -> 
         load_weights(config(weights="nowhere.pth"))
     with pytest.raises(DataError, match=r"does not fit a ResNet-50: \d+ tensors differ, such as .*Check model.depth"):
         load_weights(config(depth=50, weights=str(weights)))
+    with pytest.raises(DataError, match=r"cannot be read: .*Is a directory.* Name a file that may be read."):
+        load_weights(config(weights=str(tmp_path)))
     (tmp_path / "text.pth").write_text("no weights")
     with pytest.raises(DataError, match=r"cannot be loaded as plain tensors: .*torch.save\(model.state_dict"):
         load_weights(config(weights=str(tmp_path / "text.pth")))
@@ -184,6 +186,27 @@ def test_without_network_the_file_and_its_folder_are_named(monkeypatch: pytest.M
 
     with pytest.raises(DataError, match=r"needs resnet18-f37072fd.pth, which is not in .*checkpoints and could not be"):
         load_weights(config(weights="imagenet"))
+
+
+def test_a_damaged_download_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
+    file.parent.mkdir(parents=True)
+    file.write_text("garbage")
+
+    with pytest.raises(
+        DataError, match=r"resnet18-f37072fd.pth cannot be loaded: it is damaged.* Delete it to have it"
+    ):
+        load_weights(config(weights="imagenet"))
+
+
+def test_weights_that_are_no_numbers_are_refused(weights: Path, tmp_path: Path) -> None:
+    state = torch.load(weights, weights_only=True)
+    state["conv1.weight"][0, 0, 0, 0] = float("nan")
+    torch.save(state, tmp_path / "nan.pth")
+
+    with pytest.raises(DataError, match=r"nan.pth holds values that are no finite numbers, in conv1.weight"):
+        load_weights(config(weights=str(tmp_path / "nan.pth")))
 
 
 def sweep(tmp_path: Path, model: str, parameters: str = "") -> SweepSpec:
