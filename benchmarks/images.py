@@ -2,7 +2,7 @@
 
 The plain loop: a Dataset that opens, resizes and normalizes a file whenever it is asked for it, a DataLoader, float32,
 one network after another; for a frozen ResNet, the backbone in every epoch. The pictures are drawn and written as PNG
-files of 720 x 576 pixels, as SFEW's are.
+files of 720 x 576 pixels, as SFEW's are. The hardware's peak is what large matrix products reach on it.
 
     python benchmarks/images.py [--quick]
 """
@@ -21,6 +21,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from fer_sweep.data import Samples, load_samples, make_split
@@ -74,16 +75,37 @@ def write_pictures(folder: Path, count: int) -> None:
         Image.fromarray(drawn.pictures.whole(i)).resize((720, 576)).save(place)
 
 
+def built(model: CnnModel | ResnetModel) -> nn.Module:
+    module: nn.Module = (
+        cnn.build_cnn(model, classes=CLASSES, seed=0)
+        if isinstance(model, CnnModel)
+        else resnet.build_resnet(model, classes=CLASSES, seed=0)
+    )
+    return module
+
+
+def operations(model: CnnModel | ResnetModel) -> int:
+    """Floating-point operations of matrix products and convolutions, forward and backward, of one picture."""
+    module, pictures = built(model), 2  # batch normalization needs two
+    with FlopCounterMode(display=False) as counter:
+        module(torch.zeros(pictures, 3, model.input_size, model.input_size)).sum().backward()
+    return int(counter.get_total_flops()) // pictures
+
+
+def peak(device: torch.device, *, side: int) -> float:
+    """Operations per second of square matrix products, in the precision that the engine computes in there."""
+    bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    a = torch.rand(side, side, device=device, dtype=torch.bfloat16 if bfloat16 else torch.float32)
+    a @ a
+    return 2.0 * side**3 / min(timed(lambda: a @ a, device) for _ in range(10))
+
+
 def plain_epoch(
     samples: Samples, model: CnnModel | ResnetModel, batch: int, device: torch.device
 ) -> Callable[[], object]:
     """One epoch of the plain loop that trains all weights."""
     source = cnn if isinstance(model, CnnModel) else resnet
-    module: nn.Module = (
-        cnn.build_cnn(model, classes=CLASSES, seed=0)
-        if isinstance(model, CnnModel)
-        else resnet.build_resnet(model, classes=CLASSES, seed=0)
-    ).to(device)
+    module = built(model).to(device)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
     files = Files(samples, model.input_size, source, flip=isinstance(model, ResnetModel))  # type: ignore[arg-type]
     loader = DataLoader(files, batch_size=batch, shuffle=True, num_workers=2 if device.type == "cuda" else 0)
@@ -120,16 +142,23 @@ def engine_epoch(
 
 
 def compare(  # noqa: PLR0917 (a line of a table)
-    name: str, samples: Samples, model: CnnModel | ResnetModel, batch: int, device: torch.device, rounds: int
+    name: str,
+    samples: Samples,
+    model: CnnModel | ResnetModel,
+    batch: int,
+    device: torch.device,
+    rounds: int,
+    best: float,
 ) -> None:
-    """A line of the table: images per second of both, alternating."""
+    """A line of the table: images per second of both, alternating, and the engine's share of the peak `best`."""
     runs = [make(samples, model, batch, device) for make in (plain_epoch, engine_epoch)]
     for run in runs:
         run()
     times = np.array([[timed(run, device) for run in runs] for _ in range(rounds)])
     speeds = len(samples) / np.median(times, axis=0)
     ratio = np.median(times[:, 0] / times[:, 1])
-    print(f"{name:<22}{batch:>6}{speeds[0]:>12.1f}{speeds[1]:>12.1f}{ratio:>9.2f}x", flush=True)
+    share = speeds[1] * operations(model) / best
+    print(f"{name:<22}{batch:>6}{speeds[0]:>12.1f}{speeds[1]:>12.1f}{ratio:>9.2f}x{share:>9.0%}", flush=True)
 
 
 def compare_extract(samples: Samples, device: torch.device) -> None:
@@ -190,7 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         source = FolderData(source="folder", path=str(Path(folder) / "faces"))
         samples = load_samples(source, Cache(Path(folder) / "cache"))
         print(f"{len(samples)} PNG files of 720 x 576; images per second, training, medians\n")
-        print(f"{'network':<22}{'batch':>6}{'plain loop':>12}{'engine':>12}{'ratio':>10}")
+        print(f"{'network':<22}{'batch':>6}{'plain loop':>12}{'engine':>12}{'ratio':>10}{'of peak':>9}")
+        best = peak(device, side=256 if quick else 2048 if device.type == "cpu" else 8192)
         size = (32, 32) if quick else (160, 224)
         networks: tuple[tuple[str, CnnModel | ResnetModel], ...] = (
             (f"CNN {size[0]} px", CnnModel(kind="cnn", input_size=size[0])),
@@ -201,8 +231,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         for name, model in networks:
             for batch in (8,) if quick else (8, 32):
-                compare(name, samples, model, batch, device, rounds=1 if quick else 3)
+                compare(name, samples, model, batch, device, rounds=1 if quick else 3, best=best)
         compare_extract(samples, device)
+        print(f"peak: {best / 1e12:.2f} TFLOP/s, of matrix products")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ FLOORS = (
     "tracking",
     "reporting",
     "cli",
+    "__main__",
 )
 """Bottom to top. A module imports from its own floor and the ones below."""
 

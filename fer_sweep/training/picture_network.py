@@ -92,13 +92,13 @@ class PictureNetwork:
             x = erased(x, augment.erasing)
         smoothing = self.member.train.label_smoothing
         goals = functional.one_hot(y, self._classes).float() * (1.0 - smoothing) + smoothing / self._classes
+        goals *= (self._importance[batch] * self._weights[batch])[:, None]  # what a picture weighs is blended with it
         if augment.mixup:
             x, goals = mixed(x, goals, augment.mixup)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._bfloat16):
             logits = self.module(x)
         log_probabilities = logits.float().log_softmax(-1)
-        pull = self._importance[batch] * self._weights[batch]
-        loss = -((goals * log_probabilities).sum(-1) * pull).sum() / pull.sum()
+        loss = -(goals * log_probabilities).sum() / goals.sum()
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self._optimizer.step()

@@ -15,7 +15,7 @@ from fer_sweep.spec.models import CnnModel, ResnetModel
 from fer_sweep.spec.removal import AbsoluteRemoval, AumRemoval, BdrRemoval, LtsRemoval, NoRemoval, RemovalConfig
 from fer_sweep.spec.train import AugmentConfig, ConstantSchedule, TrainConfig
 from fer_sweep.spec.trial import TrialConfig
-from fer_sweep.training import picture_trials
+from fer_sweep.training import picture_network, picture_trials
 from fer_sweep.training.picture_network import PictureMember, PictureNetwork
 from fer_sweep.training.picture_population import PicturePopulation
 from fer_sweep.training.records import EpochReport, TrialFailure, TrialResult
@@ -113,6 +113,30 @@ def test_a_network_comes_out_the_same_whatever_trains_beside_it(samples: Samples
     beside.keep([1])
     np.testing.assert_array_equal(alone.predict(1)[0], beside.predict(1)[0])
     np.testing.assert_array_equal(alone.history(), beside.history())
+
+
+@pytest.mark.parametrize("same_order", [True, False])
+def test_what_a_picture_weighs_goes_where_mixup_blends_it(
+    samples: Samples, same_order: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blending all of the next picture into each puts a batch into another order, which teaches the same."""
+    train = TrainConfig(optimizer="sgd", learning_rate=0.05, epochs=4, batch_size=8, class_weights="balanced")
+    model = CNN.model_copy(update={"dropout": 0.0, "head_dropout": 0.0})
+    weights = np.linspace(0.2, 1.0, 41, dtype=np.float32)
+
+    def next_one(x: torch.Tensor, goals: torch.Tensor, _alpha: float) -> tuple[torch.Tensor, torch.Tensor]:
+        return (x, goals) if same_order else (x.roll(1, 0), goals.roll(1, 0))
+
+    monkeypatch.setattr(picture_network, "mixed", next_one)
+    plain, blended = (
+        population(samples, member(samples, train=train, model=model, augment=AugmentConfig(mixup=mixup)))
+        for mixup in (0.0, 0.4)
+    )
+    for engine in (plain, blended):
+        engine.weigh(0, weights)
+        engine.advance(2)
+
+    np.testing.assert_allclose(blended.predict(1)[0], plain.predict(1)[0], atol=1e-4)
 
 
 def test_torchs_own_generator_is_left_as_it_was(samples: Samples) -> None:
