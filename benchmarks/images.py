@@ -123,9 +123,9 @@ def plain_epoch(
 
 
 def engine_epoch(
-    samples: Samples, model: CnnModel | ResnetModel, batch: int, device: torch.device
+    samples: Samples, model: CnnModel | ResnetModel, batch: int, device: torch.device, *, networks: int = 1
 ) -> Callable[[], object]:
-    """One epoch of the image engine on the same pictures."""
+    """One epoch of the image engine on the same pictures, of so many networks."""
     everyone = np.arange(len(samples))
     member = PictureMember(
         model=model,
@@ -137,7 +137,7 @@ def engine_epoch(
         y=samples.y,
     )
     pixels = samples.pictures.pixels(model.input_size)
-    population = PicturePopulation([member], pixels, classes=CLASSES, epochs=10_000, device=device)
+    population = PicturePopulation([member] * networks, pixels, classes=CLASSES, epochs=10_000, device=device)
     return lambda: population.advance(1)
 
 
@@ -159,6 +159,17 @@ def compare(  # noqa: PLR0917 (a line of a table)
     ratio = np.median(times[:, 0] / times[:, 1])
     share = speeds[1] * operations(model) / best
     print(f"{name:<22}{batch:>6}{speeds[0]:>12.1f}{speeds[1]:>12.1f}{ratio:>9.2f}x{share:>9.0%}", flush=True)
+
+
+def compare_folds(  # noqa: PLR0917 (a line of a table)
+    name: str, samples: Samples, model: CnnModel | ResnetModel, batch: int, device: torch.device, rounds: int
+) -> None:
+    """What two networks gain by training at once, as the folds of a trial do, rather than one after another."""
+    one, two = (engine_epoch(samples, model, batch, device, networks=networks) for networks in (1, 2))
+    for run in (one, two):
+        run()
+    ratios = [2 * timed(one, device) / timed(two, device) for _ in range(rounds)]
+    print(f"two {name}, batch {batch}: {np.median(ratios):.2f}x as fast as one after another", flush=True)
 
 
 def compare_extract(samples: Samples, device: torch.device) -> None:
@@ -232,6 +243,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, model in networks:
             for batch in (8,) if quick else (8, 32):
                 compare(name, samples, model, batch, device, rounds=1 if quick else 3, best=best)
+        print()
+        for name, model in networks:
+            compare_folds(name, samples, model, 8, device, rounds=1 if quick else 3)
         compare_extract(samples, device)
         print(f"peak: {best / 1e12:.2f} TFLOP/s, of matrix products")
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from fer_sweep.cli.app import app
 from fer_sweep.spec import json_schema, load_sweep
-from fer_sweep.training.threads import one_thread
+from fer_sweep.training.threads import threads_each
 from tests.sweep_files import ROOT, shortened, write_inputs
 from tests.tracking.studies import children_of, new_home
 
@@ -26,7 +26,7 @@ UNTRACKED = ("augmentation", "pretrain", "pretraining")
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
     """Threads that wait for each other are slow on a machine that others use too."""
-    with one_thread():
+    with threads_each(1):
         yield
 
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from fer_sweep.models.dropout import SeededDropout
 from fer_sweep.spec.models import CnnModel
 
 MEAN, DEVIATION = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
@@ -24,7 +25,7 @@ class Cnn(nn.Module):
             nn.Flatten(),
             nn.Linear(channels[-1] * side * side, config.hidden_units),
             nn.ReLU(),
-            nn.Dropout(config.head_dropout),
+            SeededDropout(config.head_dropout),
             nn.Linear(config.hidden_units, classes),
         )
 
@@ -39,7 +40,7 @@ def _block(before: int, after: int, dropout: float) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (before, after):
         layers += [nn.Conv2d(channels, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
-    return nn.Sequential(*layers, nn.MaxPool2d(2), nn.Dropout(dropout))
+    return nn.Sequential(*layers, nn.MaxPool2d(2), SeededDropout(dropout))
 
 
 def build_cnn(config: CnnModel, *, classes: int, seed: int) -> Cnn:

@@ -1,6 +1,6 @@
 """Batches of pictures out of a data set that lies on the device as uint8, changed at random on the way.
 
-All random numbers come from torch's generator of the device, which the caller seeds. B pictures of side S.
+All random numbers come from a generator of the device, which the caller seeds. B pictures of side S.
 """
 
 import math
@@ -18,33 +18,38 @@ ERASED_ASPECT = (0.3, 3.3)
 _GREY = (0.299, 0.587, 0.114)  # ITU-R 601
 
 
-def changed_batch(pixels: Tensor, rows: Tensor, augment: AugmentConfig) -> Tensor:
+def changed_batch(pixels: Tensor, rows: Tensor, augment: AugmentConfig, draw: torch.Generator) -> Tensor:
     """As `plain_batch`, shifted, mirrored, turned and coloured as `augment` says; erasing comes after normalization."""
     if not (augment.flip or augment.crop):
         x = plain_batch(pixels, rows)
     else:
         size = pixels.shape[1]
-        down, along = (_shifted(len(rows), size, augment.crop, pixels.device) for _ in range(2))
+        down, along = (_shifted(len(rows), size, augment.crop, draw) for _ in range(2))
         if augment.flip:
-            mirrored = torch.rand(len(rows), 1, device=pixels.device) < 0.5
+            mirrored = _uniform(draw, len(rows), 1) < 0.5
             along = torch.where(mirrored, size - 1 - along, along)
         x = pixels[rows[:, None, None], down[:, :, None], along[:, None, :]].permute(0, 3, 1, 2).float().div_(255.0)
     if augment.rotation:
-        x = _turned(x, augment.rotation)
-    return _coloured(x, augment.colour) if augment.colour else x
+        x = _turned(x, augment.rotation, draw)
+    return _coloured(x, augment.colour, draw) if augment.colour else x
 
 
-def _shifted(count: int, size: int, share: float, device: torch.device) -> Tensor:
+def _uniform(draw: torch.Generator, *shape: int) -> Tensor:
+    """Numbers from [0, 1) in that shape, on the generator's device."""
+    return torch.rand(shape, generator=draw, device=draw.device)
+
+
+def _shifted(count: int, size: int, share: float, draw: torch.Generator) -> Tensor:
     """(B, S) pixel positions after a shift by up to `share` of the side, mirrored at the border."""
     most = round(share * size)
-    shift = torch.randint(-most, most + 1, (count, 1), device=device)
-    positions = (torch.arange(size, device=device) + shift).abs()
+    shift = torch.randint(-most, most + 1, (count, 1), generator=draw, device=draw.device)
+    positions = (torch.arange(size, device=draw.device) + shift).abs()
     return torch.where(positions < size, positions, 2 * size - 2 - positions)
 
 
-def _turned(x: Tensor, most: float) -> Tensor:
+def _turned(x: Tensor, most: float, draw: torch.Generator) -> Tensor:
     """x (B, 3, S, S) turned about the centre by up to `most` degrees, bilinear, mirrored at the border."""
-    angle = math.radians(most) * (2.0 * torch.rand(len(x), device=x.device) - 1.0)
+    angle = math.radians(most) * (2.0 * _uniform(draw, len(x)) - 1.0)
     cosine, sine, nothing = angle.cos(), angle.sin(), torch.zeros_like(angle)
     turns = torch.stack([cosine, -sine, nothing, sine, cosine, nothing], dim=1).reshape(-1, 2, 3)
     grid = functional.affine_grid(turns, list(x.shape), align_corners=False)
@@ -52,10 +57,10 @@ def _turned(x: Tensor, most: float) -> Tensor:
     return turned.contiguous(memory_format=torch.channels_last)
 
 
-def _coloured(x: Tensor, strength: float) -> Tensor:
+def _coloured(x: Tensor, strength: float, draw: torch.Generator) -> Tensor:
     """Brightness, contrast and saturation times factors from [1 - strength, 1 + strength]."""
     brightness, contrast, saturation = (
-        1.0 + strength * (2.0 * torch.rand(len(x), 1, 1, 1, device=x.device) - 1.0) for _ in range(3)
+        1.0 + strength * (2.0 * _uniform(draw, len(x), 1, 1, 1) - 1.0) for _ in range(3)
     )
     x = x * brightness
     grey = (x * torch.tensor(_GREY, device=x.device)[:, None, None]).sum(1, keepdim=True)
@@ -63,12 +68,12 @@ def _coloured(x: Tensor, strength: float) -> Tensor:
     return grey.lerp(x, saturation).clamp_(0.0, 1.0)
 
 
-def erased(x: Tensor, probability: float) -> Tensor:
+def erased(x: Tensor, probability: float, draw: torch.Generator) -> Tensor:
     """x (B, 3, S, S) with a random rectangle set to zero in about `probability` of the pictures."""
     size = x.shape[-1]
 
     def drawn(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(len(x), 1, 1, device=x.device)
+        return low + (high - low) * _uniform(draw, len(x), 1, 1)
 
     area = drawn(*ERASED_AREA) * size * size
     aspect = torch.exp(drawn(*(float(torch.tensor(bound).log()) for bound in ERASED_ASPECT)))
@@ -77,13 +82,11 @@ def erased(x: Tensor, probability: float) -> Tensor:
     line = torch.arange(size, device=x.device)
     rows, columns = line[None, :, None], line[None, None, :]
     inside = (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
-    chosen = torch.rand(len(x), 1, 1, device=x.device) < probability
+    chosen = _uniform(draw, len(x), 1, 1) < probability
     return x.masked_fill((inside & chosen).unsqueeze(1), 0.0)
 
 
-def mixed(x: Tensor, goals: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-    """Pictures and goals (B, C) blended with those of another of the batch, by one Beta(alpha, alpha) share
-    (Zhang et al. 2018)."""
-    share = torch.distributions.Beta(alpha, alpha).sample().to(x.device)
-    other = torch.randperm(len(x), device=x.device)
+def mixed(x: Tensor, goals: Tensor, share: float, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+    """`share` of pictures and goals (B, C) blended with the rest of another of the batch (mixup, Zhang et al. 2018)."""
+    other = torch.randperm(len(x), generator=draw, device=draw.device)
     return x[other].lerp(x, share), goals[other].lerp(goals, share)

@@ -15,7 +15,7 @@ from fer_sweep.training.backbone import extract_features
 from fer_sweep.training.fold_data import FloatArray, FoldData, IntArray, picture_fold, prepare_fold
 from fer_sweep.training.trial_run import TrialRequest
 
-CHECKPOINTS = 2
+CHECKPOINTS = 3
 """Version of what a checkpoint holds; one of another version is not gone on from."""
 
 

@@ -1,7 +1,6 @@
 """One network that sees pictures: its module, its optimizer, and the passes over the data set on the device."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +10,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fer_sweep.models.dropout import draw_from
 from fer_sweep.models.pictures import Normalization, build_picture_network, plain_batch
 from fer_sweep.spec.models import CnnModel, ResnetModel
 from fer_sweep.spec.train import AugmentConfig, ScheduleConfig, TrainConfig
 from fer_sweep.training.augmentation import changed_batch, erased, mixed
-from fer_sweep.training.member import importance
+from fer_sweep.training.member import Floats, importance
 from fer_sweep.training.schedules import rates_until
 from fer_sweep.training.seeds import derive_seed
 
 Integers = npt.NDArray[np.int64]
 
 EVALUATION_BATCH = 64
+TRAIN = -1
+"""Its training pictures among the parts of a member."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,10 @@ class PictureMember:
 
 class PictureNetwork:
     """Trains epoch by epoch. What is random in epoch e is a function of (member.seed, e) alone, so that training can go
-    on from any epoch."""
+    on from any epoch, whatever trains beside it.
+
+    Work that takes long is an iterator of its steps, a batch each.
+    """
 
     def __init__(self, member: PictureMember, pixels: Tensor, *, classes: int, epochs: int) -> None:
         device = pixels.device
@@ -49,6 +54,8 @@ class PictureNetwork:
         self._classes = classes
         self.module = build_picture_network(member.model, classes=classes, seed=member.seed)
         self.module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._draw = torch.Generator(device)
+        draw_from(self.module, self._draw)
         self._normalization = Normalization(member.model, device)
         self._rates = rates_until(epochs, member.train, member.schedule)
         self._optimizer = _optimizer(member.train, self.module)
@@ -61,40 +68,55 @@ class PictureNetwork:
         # of the active samples, when last trained on: losses, and whether the predictions were right
         self.losses = torch.zeros(len(member.y), device=device)
         self.right = torch.zeros(len(member.y), dtype=torch.bool, device=device)
+        # mean and variance of the active losses, as they were when last trained on; at 0 before training
+        self.history: Floats = np.full((2, epochs + 1), np.nan, dtype=np.float32)
+        self._known: dict[int, Tensor] = {}  # log-probabilities of parts since it last trained
 
     def weigh(self, weights: npt.NDArray[np.float32]) -> None:
         """(n,) what each training sample weighs from now on; 0: it is not trained on."""
         self.active = weights > 0.0
         self._weights = torch.from_numpy(weights).to(self.device)
 
-    def note(self, positions: Integers, log_probabilities: Tensor) -> None:
-        """Take over how the training samples at these positions do from (n, C) log-probabilities of all of them."""
+    def note(self, positions: Integers) -> None:
+        """Take over how the training samples at these positions do as they are, by the network in evaluation mode."""
         index = torch.from_numpy(positions).to(self.device)
-        found, y = log_probabilities.to(self.device)[index], self._y[index]
+        found, y = self.log_probabilities(TRAIN)[index], self._y[index]
         self.losses[index] = -found.gather(1, y[:, None]).squeeze(1).to(self.losses.dtype)
         self.right[index] = found.argmax(1) == y
 
-    def train_one_epoch(self, epoch: int) -> None:
+    def training(self, epochs: range) -> Iterator[None]:
+        """Train for these epochs."""
+        if epochs and epochs.start == 0:
+            yield from self.looking(TRAIN)
+            self._record(0, -self.log_probabilities(TRAIN).gather(1, self._y[:, None]).squeeze(1))
+        for epoch in epochs:
+            yield from self.train_one_epoch(epoch)
+            self._record(epoch + 1, self.losses)
+
+    def train_one_epoch(self, epoch: int) -> Iterator[None]:
         """One pass over the active training samples in random mini-batches."""
+        self._known.clear()
         self.module.train()
         for group in self._optimizer.param_groups:
             group["lr"] = float(self._rates[epoch])
-        with _seeded(derive_seed(self.member.seed, "epoch", epoch), self._pixels.device):
-            positions = torch.from_numpy(np.flatnonzero(self.active))
-            order = positions[torch.randperm(len(positions))].to(self._pixels.device)
-            for batch in _batches(order, self.member.train.batch_size):
-                self._train_on(batch)
+        self._draw.manual_seed(derive_seed(self.member.seed, "epoch", epoch))
+        shares = np.random.default_rng(derive_seed(self.member.seed, "mixup", epoch))
+        positions = torch.from_numpy(np.flatnonzero(self.active)).to(self.device)
+        order = positions[torch.randperm(len(positions), generator=self._draw, device=self.device)]
+        for batch in _batches(order, self.member.train.batch_size):
+            self._train_on(batch, shares)
+            yield
 
-    def _train_on(self, batch: Tensor) -> None:
+    def _train_on(self, batch: Tensor, shares: np.random.Generator) -> None:
         augment, y = self.member.augment, self._y[batch]
-        x = self._normalization.apply(changed_batch(self._pixels, self._parts[-1][batch], augment))
+        x = self._normalization.apply(changed_batch(self._pixels, self._parts[TRAIN][batch], augment, self._draw))
         if augment.erasing:
-            x = erased(x, augment.erasing)
+            x = erased(x, augment.erasing, self._draw)
         smoothing = self.member.train.label_smoothing
         goals = functional.one_hot(y, self._classes).float() * (1.0 - smoothing) + smoothing / self._classes
         goals *= (self._importance[batch] * self._weights[batch])[:, None]  # what a picture weighs is blended with it
         if augment.mixup:
-            x, goals = mixed(x, goals, augment.mixup)
+            x, goals = mixed(x, goals, shares.beta(augment.mixup, augment.mixup), self._draw)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._bfloat16):
             logits = self.module(x)
         log_probabilities = logits.float().log_softmax(-1)
@@ -105,16 +127,27 @@ class PictureNetwork:
         self.losses[batch] = -log_probabilities.detach().gather(1, y[:, None]).squeeze(1)
         self.right[batch] = log_probabilities.detach().argmax(1) == y
 
-    @torch.inference_mode()
+    def _record(self, epoch: int, losses: Tensor) -> None:
+        current = losses.double().cpu().numpy()[self.active]
+        self.history[:, epoch] = current.mean(), current.var()
+
+    def looking(self, part: int) -> Iterator[None]:
+        """Find out what `log_probabilities` of a part are, unless that is known."""
+        if part in self._known:
+            return
+        self.module.eval()
+        found = [torch.empty(0, self._classes, device=self.device)]
+        for rows in torch.split(self._parts[part], EVALUATION_BATCH) if len(self._parts[part]) else ():
+            with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16):
+                found.append(self.module(self.prepared(rows)).float())
+            yield
+        self._known[part] = torch.cat(found).log_softmax(-1)
+
     def log_probabilities(self, part: int) -> Tensor:
         """(n, C) of the pictures of a part as they are, by the network in evaluation mode."""
-        self.module.eval()
-        rows = self._parts[part]
-        if not len(rows):
-            return torch.empty(0, self._classes, device=rows.device)
-        with torch.autocast(rows.device.type, torch.bfloat16, enabled=self._bfloat16):
-            batches = [self.module(self.prepared(batch)).float() for batch in torch.split(rows, EVALUATION_BATCH)]
-        return torch.cat(batches).log_softmax(-1)
+        for _ in self.looking(part):
+            pass
+        return self._known[part]
 
     def prepared(self, rows: Tensor) -> Tensor:
         """(B, 3, S, S) pictures as the network wants them, unchanged otherwise."""
@@ -140,6 +173,7 @@ class PictureNetwork:
             "weights": self._weights,
             "losses": self.losses,
             "right": self.right,
+            "history": torch.from_numpy(self.history.copy()),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -149,6 +183,8 @@ class PictureNetwork:
         self.weigh(state["weights"].cpu().numpy())
         self.losses = state["losses"].to(self.device)
         self.right = state["right"].to(self.device)
+        self.history = state["history"].numpy()
+        self._known.clear()
 
 
 def _batches(order: Tensor, size: object) -> Iterator[Tensor]:
@@ -175,11 +211,3 @@ def _computes_in_bfloat16(train: TrainConfig, device: torch.device) -> bool:
     if train.precision == "auto":
         return device.type == "cuda" and torch.cuda.is_bf16_supported()
     return train.precision == "bfloat16"
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """torch's own generators (dropout knows no other) at a seed, and afterwards as they were."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield

@@ -21,7 +21,7 @@ from fer_sweep.training.inputs import Inputs
 from fer_sweep.training.member import Weights
 from fer_sweep.training.picture_trials import algorithms, extraction_out_of_memory, out_of_memory, train_alone
 from fer_sweep.training.records import EpochReport, TrialFailure
-from fer_sweep.training.threads import one_thread
+from fer_sweep.training.threads import threads_each
 from fer_sweep.training.trial_run import TrialRequest, TrialRun
 
 
@@ -76,7 +76,7 @@ def _network_weights(
     repeatable = config.train.deterministic
     try:
         # a small network's operations are over before threads have met
-        with algorithms(repeatable=repeatable, device=device) if config.trains_on_pictures else one_thread():
+        with algorithms(repeatable=repeatable, device=device) if config.trains_on_pictures else threads_each(1):
             for record in train_alone(trial, classes, device=device, checkpoint=checkpoint):
                 if isinstance(record, TrialFailure):
                     raise _failed(record)

@@ -36,7 +36,7 @@ from fer_sweep.training.records import (
     TrialResult,
 )
 from fer_sweep.training.seeds import derive_seed
-from fer_sweep.training.threads import one_thread
+from fer_sweep.training.threads import threads_each
 from fer_sweep.training.trial_run import TrialRequest, TrialRun, device_name
 
 __all__ = [
@@ -155,7 +155,7 @@ def _run_side_by_side(
 def _threads(workers: int) -> Iterator[ThreadPoolExecutor]:
     """Threads that train cohorts side by side, each on one core: torch's own threads would meet at a barrier after
     every operation, and wait there for whoever else uses the machine. A single worker keeps torch's threads."""
-    with one_thread() if workers > 1 else nullcontext(), ThreadPoolExecutor(workers) as pool:
+    with threads_each(1) if workers > 1 else nullcontext(), ThreadPoolExecutor(workers) as pool:
         yield pool
 
 

@@ -24,7 +24,7 @@ from fer_sweep.spec.models import ResnetModel
 from fer_sweep.training.picture_network import PictureNetwork
 from fer_sweep.training.pretraining import note_pretraining
 from fer_sweep.training.records import EpochReport
-from fer_sweep.training.threads import one_thread
+from fer_sweep.training.threads import threads_each
 
 SWEEP = """\
 name: small
@@ -40,7 +40,7 @@ method: grid
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
     """Threads that wait for each other are slow on a machine that others use too."""
-    with one_thread():
+    with threads_each(1):
         yield
 
 
@@ -179,9 +179,9 @@ def test_interrupted_it_writes_nothing_and_goes_on_where_it_stopped(
             signal.raise_signal(signal.SIGINT)
         return note(report)
 
-    def counting(self: PictureNetwork, epoch: int) -> None:
+    def counting(self: PictureNetwork, epoch: int) -> Iterator[None]:
         trained.append(epoch)
-        train(self, epoch)
+        return train(self, epoch)
 
     monkeypatch.setattr(PictureNetwork, "train_one_epoch", counting)
     with monkeypatch.context() as patch:

@@ -10,7 +10,7 @@ from fer_sweep.serving import FittedPipeline
 from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.training.records import EpochReport
 from fer_sweep.training.refit import refit
-from fer_sweep.training.threads import one_thread
+from fer_sweep.training.threads import threads_each
 
 CPU = torch.device("cpu")
 ROWS = {"source": "synthetic_features", "samples": 70, "persons": 10, "features": 6, "separation": 3.0, "seed": 1}
@@ -58,7 +58,7 @@ def configured(settings: dict[str, Any]) -> TrialConfig:
 
 def ended(running: Generator[EpochReport, None, R]) -> tuple[list[EpochReport], R]:
     reports: list[EpochReport] = []
-    with one_thread():  # threads that wait for each other are slow on a machine that others use too
+    with threads_each(1):  # threads that wait for each other are slow on a machine that others use too
         while True:
             try:
                 reports.append(next(running))

@@ -10,26 +10,26 @@ from fer_sweep.training.augmentation import changed_batch, erased, mixed
 N, SIZE = 64, 20
 
 
-@pytest.fixture(autouse=True)
-def seed() -> None:
-    torch.manual_seed(0)
+@pytest.fixture
+def draw() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
 
 
 @pytest.fixture
 def pixels() -> torch.Tensor:
-    return torch.randint(0, 256, (N, SIZE, SIZE, 3), dtype=torch.uint8)
+    return torch.randint(0, 256, (N, SIZE, SIZE, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
 ROWS = torch.arange(N)
 
 
-def test_without_changes_a_batch_is_the_pictures(pixels: torch.Tensor) -> None:
-    assert torch.equal(changed_batch(pixels, ROWS, AugmentConfig()), plain_batch(pixels, ROWS))
+def test_without_changes_a_batch_is_the_pictures(pixels: torch.Tensor, draw: torch.Generator) -> None:
+    assert torch.equal(changed_batch(pixels, ROWS, AugmentConfig(), draw), plain_batch(pixels, ROWS))
     assert torch.equal(plain_batch(pixels, ROWS[3:5])[0, :, 2, 7] * 255, pixels[3, 2, 7].float())
 
 
-def test_a_flip_mirrors_about_half_of_the_pictures_exactly(pixels: torch.Tensor) -> None:
-    plain, changed = plain_batch(pixels, ROWS), changed_batch(pixels, ROWS, AugmentConfig(flip=True))
+def test_a_flip_mirrors_about_half_of_the_pictures_exactly(pixels: torch.Tensor, draw: torch.Generator) -> None:
+    plain, changed = plain_batch(pixels, ROWS), changed_batch(pixels, ROWS, AugmentConfig(flip=True), draw)
     same = [bool(torch.equal(a, b)) for a, b in zip(plain, changed, strict=True)]
     mirrored = [bool(torch.equal(a.flip(-1), b)) for a, b in zip(plain, changed, strict=True)]
 
@@ -37,8 +37,8 @@ def test_a_flip_mirrors_about_half_of_the_pictures_exactly(pixels: torch.Tensor)
     assert 0.3 * N < sum(mirrored) < 0.7 * N
 
 
-def test_a_crop_shifts_by_at_most_its_share_and_mirrors_the_border(pixels: torch.Tensor) -> None:
-    plain, changed = plain_batch(pixels, ROWS), changed_batch(pixels, ROWS, AugmentConfig(crop=0.1))
+def test_a_crop_shifts_by_at_most_its_share_and_mirrors_the_border(pixels: torch.Tensor, draw: torch.Generator) -> None:
+    plain, changed = plain_batch(pixels, ROWS), changed_batch(pixels, ROWS, AugmentConfig(crop=0.1), draw)
     padded = torch.nn.functional.pad(plain, (2, 2, 2, 2), mode="reflect")
     shifts = set()
     for one, all_shifts in zip(changed, padded, strict=True):
@@ -51,11 +51,11 @@ def test_a_crop_shifts_by_at_most_its_share_and_mirrors_the_border(pixels: torch
     assert len(shifts) > 12
 
 
-def test_a_rotation_turns_about_the_centre_by_at_most_its_degrees_in_both_directions() -> None:
+def test_a_rotation_turns_about_the_centre_by_at_most_its_degrees_in_both_directions(draw: torch.Generator) -> None:
     side = 41
     pictures = torch.zeros(N, side, side, 3, dtype=torch.uint8)
     pictures[:, 19:22, 34:37] = 255  # three pixels wide, 15 to the right of the centre
-    changed = changed_batch(pictures, ROWS, AugmentConfig(rotation=30.0)).mean(1)
+    changed = changed_batch(pictures, ROWS, AugmentConfig(rotation=30.0), draw).mean(1)
 
     line = torch.arange(side) - side // 2
     mass = changed.sum((1, 2))
@@ -67,24 +67,24 @@ def test_a_rotation_turns_about_the_centre_by_at_most_its_degrees_in_both_direct
     assert degrees.min() < -20.0
 
 
-def test_what_a_rotation_lays_bare_is_filled_with_the_picture() -> None:
+def test_what_a_rotation_lays_bare_is_filled_with_the_picture(draw: torch.Generator) -> None:
     pictures = torch.full((N, SIZE, SIZE, 3), 200, dtype=torch.uint8)
-    changed = changed_batch(pictures, ROWS, AugmentConfig(rotation=180.0))
+    changed = changed_batch(pictures, ROWS, AugmentConfig(rotation=180.0), draw)
 
     torch.testing.assert_close(changed, plain_batch(pictures, ROWS))
 
 
-def test_colours_stay_in_range_and_change(pixels: torch.Tensor) -> None:
-    changed = changed_batch(pixels, ROWS, AugmentConfig(colour=0.8))
+def test_colours_stay_in_range_and_change(pixels: torch.Tensor, draw: torch.Generator) -> None:
+    changed = changed_batch(pixels, ROWS, AugmentConfig(colour=0.8), draw)
 
     assert changed.min() >= 0.0
     assert changed.max() <= 1.0
     assert not torch.allclose(changed, plain_batch(pixels, ROWS), atol=0.05)
 
 
-def test_erasing_blanks_one_rectangle_in_about_its_share_of_the_pictures() -> None:
+def test_erasing_blanks_one_rectangle_in_about_its_share_of_the_pictures(draw: torch.Generator) -> None:
     x = torch.ones(400, 3, SIZE, SIZE)
-    changed = erased(x, 0.25)
+    changed = erased(x, 0.25, draw)
     blanked = (changed == 0).any(dim=1)
     hit = blanked.flatten(1).any(dim=1)
 
@@ -93,13 +93,13 @@ def test_erasing_blanks_one_rectangle_in_about_its_share_of_the_pictures() -> No
         rows, columns = picture.any(1).nonzero(), picture.any(0).nonzero()
         height, width = (int(places.max() - places.min()) + 1 for places in (rows, columns))
         assert int(picture.sum()) == height * width
-    assert torch.equal(erased(x, 0.0), x)
+    assert torch.equal(erased(x, 0.0, draw), x)
 
 
-def test_mixup_blends_pictures_and_goals_alike() -> None:
+def test_mixup_blends_pictures_and_goals_alike(draw: torch.Generator) -> None:
     goals = torch.eye(8)
     x = goals[:, :, None, None].expand(8, 8, 4, 4)[:, :3]
-    blended, mixed_goals = mixed(x.clone(), goals, 0.4)
+    blended, mixed_goals = mixed(x.clone(), goals, 0.4, draw)
 
     torch.testing.assert_close(mixed_goals.sum(1), torch.ones(8))
     torch.testing.assert_close(blended[:, :, 0, 0], mixed_goals[:, :3])

@@ -1,5 +1,6 @@
 """The image engine against a plain PyTorch loop, and what the rest of training relies on."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_what_a_picture_weighs_goes_where_mixup_blends_it(
     model = CNN.model_copy(update={"dropout": 0.0, "head_dropout": 0.0})
     weights = np.linspace(0.2, 1.0, 41, dtype=np.float32)
 
-    def next_one(x: torch.Tensor, goals: torch.Tensor, _alpha: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def next_one(x: torch.Tensor, goals: torch.Tensor, *_: object) -> tuple[torch.Tensor, torch.Tensor]:
         return (x, goals) if same_order else (x.roll(1, 0), goals.roll(1, 0))
 
     monkeypatch.setattr(picture_network, "mixed", next_one)
@@ -276,9 +277,9 @@ def test_an_interrupted_trial_goes_on_as_if_nothing_had_happened(
     with pytest.MonkeyPatch.context() as patch:
         original = PictureNetwork.train_one_epoch
 
-        def counting(self: PictureNetwork, epoch: int) -> None:
+        def counting(self: PictureNetwork, epoch: int) -> Iterator[None]:
             trained.append(epoch)
-            original(self, epoch)
+            return original(self, epoch)
 
         patch.setattr(PictureNetwork, "train_one_epoch", counting)
         resumed = list(run_trials([request], samples, split, device=CPU, checkpoints=tmp_path))

@@ -16,7 +16,7 @@ from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.training import inputs, picture_trials
 from fer_sweep.training.records import TrialResult
 from fer_sweep.training.refit import refit
-from fer_sweep.training.threads import one_thread
+from fer_sweep.training.threads import threads_each
 from fer_sweep.training.trials import TrialRequest, run_trials
 from tests.serving.fitted import CPU, KINDS, configured, ended, fitted
 
@@ -24,7 +24,7 @@ from tests.serving.fitted import CPU, KINDS, configured, ended, fitted
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     """Threads that wait for each other are slow on a machine that others use too."""
-    with one_thread():
+    with threads_each(1):
         yield
 
 
