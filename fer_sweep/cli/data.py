@@ -1,6 +1,7 @@
 """fer-sweep data: what pictures there are, drawn ones, and what was computed from them before."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fer_sweep.cli import tables
+from fer_sweep.cli.cache import usable_cache
 from fer_sweep.cli.console import err, out
 from fer_sweep.data.cache import LIMIT, Cache
 from fer_sweep.data.contact_sheet import contact_sheet
+from fer_sweep.data.counts import counted
 from fer_sweep.data.faces import find_faces
 from fer_sweep.data.inspection import PARTS, Inspection, inspect, source_of
 from fer_sweep.data.synthetic_faces import MANIFEST, check_new_folder, draw_faces, drawn_samples, writing_faces
@@ -28,6 +31,7 @@ def show_inspection(
     *,
     person: str | None,
     labels: tuple[str, ...] | None,
+    manifest: Path | None,
     faces: bool,
     sheet: Path | None,
     home: Path,
@@ -41,10 +45,10 @@ def show_inspection(
         raise SpecError(
             f"--labels: {','.join(labels)!r} has an empty name. Give one name per class, as in Angry,Happy."
         )
-    cache = Cache(Home(home).cache)
     if sheet is not None:
         _check_sheet(sheet)  # first, so that nobody waits for all faces to be told of a mistake
-    config = source_of(path, person=person, labels=labels)
+    config = source_of(path, person=person, labels=labels, manifest=manifest)
+    cache = usable_cache(home)
     with err.status("looking at every picture"):
         found, samples = inspect(config, cache, faces=faces)
         if sheet is not None:
@@ -54,7 +58,9 @@ def show_inspection(
             except OSError as error:
                 raise DataError(f"--sheet: {sheet} cannot be written: {error.strerror}. Name another file.") from error
     if as_json:
-        out.print_json(json.dumps({**asdict(found), "sheet": None if sheet is None else str(sheet)}))
+        out.print_json(
+            json.dumps({**asdict(found), "faces": found.faces, "sheet": None if sheet is None else str(sheet)})
+        )
         return
     _print_inspection(found, config)
     suggested = f"{path.resolve().name.removesuffix('.csv')}-contact-sheet.png"
@@ -63,7 +69,8 @@ def show_inspection(
 
 
 def _print_inspection(found: Inspection, config: FolderData | Fer2013Data) -> None:
-    out.print(f"layout: {found.layout}; {found.pictures} pictures of {found.persons} persons", soft_wrap=True)
+    told = f"{counted(found.pictures, 'picture')} of {counted(found.persons, 'person')}"
+    out.print(f"layout: {found.layout}; {told}", soft_wrap=True)
     table = tables.empty_table()
     divided = any(facts.parts for facts in found.classes)
     table.add_column("class", overflow="fold")
@@ -74,13 +81,11 @@ def _print_inspection(found: Inspection, config: FolderData | Fer2013Data) -> No
     out.print(table)
     small, middle, large = (f"{width} x {height}" for width, height in found.sizes)
     out.print(f"sizes: {small} to {large} pixels, median {middle}", soft_wrap=True)
-    if found.faces is not None:
+    if found.without_face is not None and found.faces is not None:
         share = 100 * found.faces / found.pictures
         out.print(f"faces: one was found in {found.faces} of {found.pictures} pictures ({share:.0f} %)", soft_wrap=True)
-    for name, reason in found.unreadable[:SHOWN]:
-        out.print(f"unreadable: {name}: {reason}", soft_wrap=True)
-    if len(found.unreadable) > SHOWN:
-        out.print(f"and {len(found.unreadable) - SHOWN} more unreadable files")
+        _print_some([f"no face: {name}" for name in found.without_face])
+    _print_some([f"unreadable: {name}: {reason}" for name, reason in found.unreadable])
     for warning in found.warnings:
         out.print(f"warning: {warning}", style="yellow", soft_wrap=True)
     settings = ", ".join(
@@ -88,6 +93,14 @@ def _print_inspection(found: Inspection, config: FolderData | Fer2013Data) -> No
         for name, value in config.model_dump(exclude_defaults=True, mode="json").items()
     )
     out.print(f"in a sweep file: data: {{{settings}}}", soft_wrap=True)
+
+
+def _print_some(lines: Sequence[str]) -> None:
+    """The first lines, and how many there are besides."""
+    for line in lines[:SHOWN]:
+        out.print(line, soft_wrap=True)
+    if len(lines) > SHOWN:
+        out.print(f"and {len(lines) - SHOWN} more (--json names all)", soft_wrap=True)
 
 
 def synthesize(config: SyntheticFaces, folder: Path, *, as_json: bool) -> None:
@@ -130,7 +143,7 @@ def show_cache(home: Path, *, clear: bool, as_json: bool) -> None:
         listed = [{"kind": e.kind, "bytes": e.bytes, "used": e.used, "path": str(e.path)} for e in entries]
         out.print_json(json.dumps({"entries": listed, "bytes": total, "limit": LIMIT, "freed": freed}))
     elif clear:
-        out.print(f"{len(entries)} {'array' if len(entries) == 1 else 'arrays'} deleted, {_megabytes(freed)} freed")
+        out.print(f"{counted(len(entries), 'array')} deleted, {_megabytes(freed)} freed")
     elif not entries:
         out.print(f"nothing is kept in {cache.folder}", soft_wrap=True)
     else:

@@ -17,6 +17,9 @@ def inspect_data(  # noqa: PLR0917 (typer passes by name)
     labels: Annotated[
         str | None, typer.Option("--labels", metavar="A,B,...", help="Names of numeric class folders, in order.")
     ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option("--manifest", metavar="FILE", help="CSV of path, label and, if known, person, part.")
+    ] = None,
     faces: Annotated[bool, typer.Option("--faces/--no-faces", help="Look for faces.")] = True,
     sheet: Annotated[
         Path | None, typer.Option("--sheet", metavar="FILE", help="Write a contact sheet with the found faces (PNG).")
@@ -28,7 +31,16 @@ def inspect_data(  # noqa: PLR0917 (typer passes by name)
     from fer_sweep.cli.data import show_inspection
 
     names = None if labels is None else tuple(name.strip() for name in labels.split(","))
-    show_inspection(path, person=person, labels=names, faces=faces, sheet=sheet, home=home, as_json=as_json)
+    show_inspection(
+        path,
+        person=person,
+        labels=names,
+        manifest=manifest,
+        faces=faces,
+        sheet=sheet,
+        home=home,
+        as_json=as_json,
+    )
 
 
 def synthesize_data(  # noqa: PLR0917 (typer passes by name)

@@ -4,11 +4,10 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from fer_sweep.cli.cache import usable_cache
 from fer_sweep.cli.console import err, out
 from fer_sweep.data import Samples, Split, load_samples, make_split
-from fer_sweep.data.cache import Cache
 from fer_sweep.spec import SweepSpec
-from fer_sweep.study.home import Home
 from fer_sweep.study.plan import Plan, make_plan
 from fer_sweep.study.summary import describe
 from fer_sweep.training.pretraining import note_pretraining
@@ -17,7 +16,7 @@ from fer_sweep.training.trials import choose_device, require_weights
 
 def show_plan(spec: SweepSpec, *, trials: int, home: Path, as_json: bool) -> None:
     """Print the plan of a sweep."""
-    samples = load_samples(spec.data, Cache(Home(home).cache))
+    samples = load_samples(spec.data, usable_cache(home))
     require_weights(spec)
     samples = note_pretraining(samples, spec)
     split = make_split(samples, spec.protocol)

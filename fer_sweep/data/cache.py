@@ -51,6 +51,15 @@ class Cache:
         known.setflags(write=False)
         return known
 
+    def why_closed(self) -> str | None:
+        """Why nothing can be written into it; None if something can."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.folder).close()
+        except OSError as error:
+            return error.strerror or str(error)
+        return None
+
     def entries(self) -> list[CacheEntry]:
         """What the cache holds, most recently used first."""
         return sorted(self._entries(), key=lambda entry: -entry.used)

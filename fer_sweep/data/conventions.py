@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fer_sweep.data.labels import expression_of
+from fer_sweep.data.counts import counted
+from fer_sweep.data.labels import EXPRESSIONS, expression_of
 from fer_sweep.data.picture_files import is_hidden, picture_files
 from fer_sweep.errors import DataError
 from fer_sweep.spec.data import PICTURE_SUFFIXES
@@ -67,7 +68,7 @@ def recognize(root: Path, labels: Sequence[str] | None) -> Layout:
     if not found.hidden:
         return layout
     example = found.hidden[0].relative_to(root).as_posix()
-    hidden = f"{len(found.hidden)} hidden files with names of pictures are ignored, such as {example}."
+    hidden = f"Ignored: {counted(len(found.hidden), 'hidden file')} named like a picture, such as {example}."
     return replace(layout, warnings=(*layout.warnings, hidden))
 
 
@@ -111,22 +112,28 @@ def _foreign_folders(root: Path, files: Sequence[Path], labels: Sequence[str] | 
     inside = [path for path in files if path.parent != root and not _PART_FOLDER.fullmatch(path.parent.name)]
     if not inside:
         raise DataError(
-            f"data.path: {root} has {len(files)} pictures but no class folders. Put the pictures of each expression "
-            "into a folder named after it, or give a data.manifest (CSV with the columns path and label)."
+            f"data.path: {root} has {counted(len(files), 'picture')} but no class folders. Put the pictures of each "
+            "expression into a folder named after it, or give a data.manifest (CSV with the columns path and label)."
         )
     names = sorted({path.parent.name for path in inside})
     label_of = {name: name for name in names}
     if all(name.isdecimal() for name in names):
         names.sort(key=int)
         if labels is None or len(labels) != len(names):
-            given = "data.labels is not given" if labels is None else f"data.labels names {len(labels)} classes"
+            given = "no names" if labels is None else counted(len(labels), "name")
             raise DataError(
-                f"data.path: {root} has the numeric class folders {', '.join(names)}, but {given}. Name the classes in "
-                "ascending order of their numbers, as in data.labels: [Angry, Disgust, Fear, Happy, Sad, Surprise]."
+                f"data.path: {root} has {counted(len(names), 'numeric class folder')} ({', '.join(names)}), but "
+                f"data.labels gives {given}. Name the classes in ascending order of their numbers, as in "
+                f"data.labels: [{', '.join(_example(len(names)))}] (--labels of `fer-sweep data inspect`)."
             )
         label_of = dict(zip(names, labels, strict=True))
     pictures = tuple(Labelled(p, label_of[p.parent.name], part=_part_of(p, root)) for p in inside)
     return Layout("a folder per class", pictures, _ignored(root, files, pictures))
+
+
+def _example(classes: int) -> Sequence[str]:
+    """Names for so many classes, as a user may have in mind."""
+    return EXPRESSIONS if classes == len(EXPRESSIONS) else [f"name{i}" for i in range(1, classes + 1)]
 
 
 def _ignored(root: Path, files: Sequence[Path], used: Sequence[Labelled]) -> tuple[str, ...]:
@@ -136,7 +143,7 @@ def _ignored(root: Path, files: Sequence[Path], used: Sequence[Labelled]) -> tup
     if not left:
         return ()
     places = ", ".join(f"{place} ({count})" for place, count in left.most_common(5))
-    return (f"{left.total()} pictures are ignored, because their folders name no expression: {places}.",)
+    return (f"Ignored: {counted(left.total(), 'picture')} in folders that name no expression: {places}.",)
 
 
 def _raf(root: Path) -> Layout:

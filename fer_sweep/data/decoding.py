@@ -61,12 +61,20 @@ def examine(content: bytes) -> tuple[int, int] | str:
             return f"{width} x {height} pixels are more than the {PIXEL_LIMIT:,} allowed"
         height, width = _decoded(content).shape[:2]
     except UnidentifiedImageError:
-        return "not a picture"
+        return _unknown(content)
     except _UnknownWhite as error:
         return str(error)
     except _UNDECODABLE as error:
         return f"broken: {error}"
     return width, height
+
+
+def _unknown(content: bytes) -> str:
+    """Why Pillow does not know a file: photos of phones are pictures all the same."""
+    if content[4:8] != b"ftyp":
+        return "not a picture"
+    brand = content[8:12].decode("ascii", "replace").strip()
+    return f"of a format that is not read here ({brand}): save it as PNG or JPEG"
 
 
 def _decoded(content: bytes) -> npt.NDArray[np.uint8]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_sweep.data.cache import Cache
+from fer_sweep.data.counts import counted
 from fer_sweep.data.files import read_data_file
 from fer_sweep.data.labels import EXPRESSIONS
 from fer_sweep.data.persons import joined
@@ -53,8 +54,8 @@ def load_fer2013_samples(config: Fer2013Data, cache: Cache | None) -> Samples:
     digests = tuple(map(digest_of, pictures))
     names, person = np.unique(joined(rows, digests)[0], return_inverse=True)
     copies = (
-        f"{n - len(names)} pictures are copies of others. Copies stand on one side of a split, but the official one "
-        "does not heed them.",
+        f"Copies of others: {counted(n - len(names), 'picture')}. Copies stand on one side of a split, but the "
+        "official one does not heed them.",
     )
     return Samples(
         x=Pictures(tuple(pictures), digests, whole_boxes([(SIDE, SIDE)] * n), cache),

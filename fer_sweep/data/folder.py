@@ -10,6 +10,7 @@ import numpy as np
 
 from fer_sweep.data.cache import Cache
 from fer_sweep.data.conventions import TEST, VALIDATION, Labelled, recognize
+from fer_sweep.data.counts import counted
 from fer_sweep.data.examination import verdicts_on
 from fer_sweep.data.labels import encode_labels
 from fer_sweep.data.manifest import read_manifest
@@ -83,8 +84,8 @@ def surveyed_samples(survey: Survey, config: FolderData, cache: Cache | None) ->
     named = _named(survey)
     if named and config.on_bad_file == "error":
         raise DataError(
-            f"data.path: {len(named)} files in {config.path} are no readable pictures: {_first(named)}. Remove or "
-            "repair them, or use data.on_bad_file: skip."
+            f"data.path: {config.path} has {counted(len(named), 'file')} without a readable picture: {_first(named)}. "
+            "Remove or repair what is named, or use data.on_bad_file: skip."
         )
     if not survey.pictures:
         why = _first(named) or f"it is taken for {survey.layout}, which labels none of its files"
@@ -109,7 +110,7 @@ def surveyed_samples(survey: Survey, config: FolderData, cache: Cache | None) ->
 def left_out(survey: Survey) -> tuple[str, ...]:
     """What to know about files that are no readable pictures."""
     named = _named(survey)
-    return (f"{len(named)} files are no readable pictures and left out: {_first(named)}.",) if named else ()
+    return (f"Left out: {counted(len(named), 'file')} without a readable picture: {_first(named)}.",) if named else ()
 
 
 def _named(survey: Survey) -> list[str]:
@@ -141,8 +142,8 @@ def person_names(survey: Survey, pattern: str | None) -> tuple[list[str], tuple[
     warnings = []
     if alone:
         warnings.append(
-            f"{alone} of {len(ids)} pictures name no person; each counts as its own, so persons may stand on both "
-            f"sides of a split. {remedy}."
+            f"No person is named by {alone} of {len(ids)} pictures; each counts as a person of its own, so people may "
+            f"stand on both sides of a split. {remedy}."
         )
     if persons.guessed and not all(picture.person for picture in survey.pictures):
         names = sorted({name for name in both if name is not None})
@@ -160,10 +161,10 @@ def duplicate_warnings(survey: Survey) -> tuple[str, ...]:
     warnings = []
     if disputed:
         examples = [" = ".join(f"{p.path.name} ({p.label})" for p in group) for group in disputed]
-        warnings.append(f"{len(disputed)} pictures occur under several labels, of which at most one can be right: "
-                        f"{_first(examples)}.")  # fmt: skip
+        warnings.append(f"There are copies of {counted(len(disputed), 'picture')} under several labels, of which at "
+                        f"most one can be right: {_first(examples)}.")  # fmt: skip
     if alike := len(repeated) - len(disputed):
-        warnings.append(f"{alike} pictures occur more than once under the same label; all copies are kept.")
+        warnings.append(f"There are copies of {counted(alike, 'picture')} under the same label; all are kept.")
     return tuple(warnings)
 
 

@@ -30,7 +30,7 @@ class ClassFacts:
 @dataclass(frozen=True)
 class Inspection:
     """sizes: smallest, median and largest (width, height). unreadable: path and reason of every file that is left out,
-    which `warnings` do not repeat. faces: pictures with a found face; None: not looked for."""
+    which `warnings` do not repeat. without_face: ids of the pictures in which none was found; None: not looked for."""
 
     layout: str
     pictures: int
@@ -39,7 +39,12 @@ class Inspection:
     sizes: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
     unreadable: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
-    faces: int | None
+    without_face: tuple[str, ...] | None
+
+    @property
+    def faces(self) -> int | None:
+        """Pictures with a found face; None: not looked for."""
+        return None if self.without_face is None else self.pictures - len(self.without_face)
 
 
 def inspect(config: FolderData | Fer2013Data, cache: Cache | None, *, faces: bool) -> tuple[Inspection, Samples]:
@@ -51,7 +56,7 @@ def inspect(config: FolderData | Fer2013Data, cache: Cache | None, *, faces: boo
     else:
         samples, layout, unreadable = load_fer2013_samples(config, cache), "FER-2013", ()
         warnings = samples.warnings
-    found = int(find_faces(samples.pictures)[:, 0].sum()) if faces else None
+    missed = np.flatnonzero(find_faces(samples.pictures)[:, 0] == 0).tolist() if faces else []
     return Inspection(
         layout=layout,
         pictures=len(samples),
@@ -60,24 +65,28 @@ def inspect(config: FolderData | Fer2013Data, cache: Cache | None, *, faces: boo
         sizes=_sizes(samples),
         unreadable=unreadable,
         warnings=warnings,
-        faces=found,
+        without_face=tuple(samples.ids[i] for i in missed) if faces else None,
     ), samples
 
 
-def source_of(path: Path, *, person: str | None, labels: tuple[str, ...] | None) -> FolderData | Fer2013Data:
+def source_of(
+    path: Path, *, person: str | None = None, labels: tuple[str, ...] | None = None, manifest: Path | None = None
+) -> FolderData | Fer2013Data:
     """The `data` section that a path stands for: a .csv file is FER-2013, anything else a folder.
 
     Raises SpecError for what FER-2013's file has no use for.
     """
     if path.suffix.lower() == ".csv":
-        given = next((option for option, value in (("--person", person), ("--labels", labels)) if value), None)
+        options = (("--person", person), ("--labels", labels), ("--manifest", manifest))
+        given = next((option for option, value in options if value), None)
         if given is not None:
             raise SpecError(
                 f"{given}: {path} is taken for FER-2013's file, whose labels have names and whose pictures name no "
                 f"person. Leave {given} out, or name a folder of pictures."
             )
         return Fer2013Data(source="fer2013", path=str(path))
-    return FolderData(source="folder", path=str(path), person=person, labels=labels)
+    listed = None if manifest is None else str(manifest)
+    return FolderData(source="folder", path=str(path), person=person, labels=labels, manifest=listed)
 
 
 def _facts(samples: Samples, c: int) -> ClassFacts:

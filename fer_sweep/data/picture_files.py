@@ -32,10 +32,15 @@ def picture_files(root: Path) -> PictureFiles:
         seen.add(real)
         inner.sort()
         paths = (Path(folder, name) for name in files)
-        named += [path for path in paths if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()]
+        named += [path for path in paths if path.suffix.lower() in PICTURE_SUFFIXES and _is_file_or_was(path)]
     named.sort()
     hidden = {path for path in named if is_hidden(path, root)}
     return PictureFiles(tuple(path for path in named if path not in hidden), tuple(sorted(hidden)))
+
+
+def _is_file_or_was(path: Path) -> bool:
+    """Whether it is a file, or a link to one that is gone, which is to be told rather than passed over."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _closed(error: OSError) -> None:

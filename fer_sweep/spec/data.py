@@ -59,8 +59,11 @@ class FaceOptions(SpecModel):
     """A picture without a found face: take the whole picture, the largest square in its centre, or leave it out."""
 
 
-PICTURE_SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-"""How the names of pictures end, in either case."""
+PICTURE_SUFFIXES = (
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm",
+    ".tif", ".tiff", ".webp",
+)  # fmt: skip
+"""How the names of pictures end, in either case; of those that cannot be decoded it is said why."""
 
 
 class FolderData(FaceOptions):

@@ -67,7 +67,7 @@ def test_bad_files_and_official_parts_are_told(faces: Path, tmp_path: Path) -> N
 
     assert "divided into official parts" in told
     assert "unreadable: Train/Sad/bad_0.png: not a picture" in told
-    assert "and 2 more unreadable files" in told
+    assert "and 2 more (--json names all)" in told
     assert "faces:" not in told
     found = as_json("inspect", str(tmp_path / "set"), "--no-faces", "--home", str(tmp_path))
     assert [c["parts"] for c in found["classes"]] == [
@@ -95,6 +95,45 @@ def test_labels_and_persons_can_be_said(faces: Path, tmp_path: Path) -> None:
 
     assert [c["name"] for c in found["classes"]] == ["Happy", "Sad"]
     assert found["persons"] == 4
+
+
+def test_a_manifest_can_be_looked_at(faces: Path, tmp_path: Path) -> None:
+    listing = tmp_path / "list.csv"
+    rows = [f"{name}/{file.name},{name},P{i}" for name in ("Happy", "Sad") for i, file in
+            enumerate((faces / name).iterdir())]  # fmt: skip
+    listing.write_text("\n".join(["path,label,person", *rows]))
+
+    options = ["--manifest", str(listing), "--no-faces", "--home", str(tmp_path)]
+    found = as_json("inspect", str(faces), *options)
+
+    assert (found["layout"], found["pictures"]) == ("a manifest", len(rows))
+    told = invoke("inspect", str(faces), *options).stdout
+    assert f'data: {{source: "folder", path: "{faces}", manifest: "{listing}"}}' in told
+
+
+def test_pictures_without_a_found_face_are_named(faces: Path, tmp_path: Path) -> None:
+    for name in ("Happy", "Sad"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for n in range(7):
+            Image.new("L", (96, 96), 20 * n).save(tmp_path / "set" / name / f"{n}.png")
+
+    found = as_json("inspect", str(tmp_path / "set"), "--home", str(tmp_path))
+    told = invoke("inspect", str(tmp_path / "set"), "--home", str(tmp_path)).stdout
+
+    assert (found["faces"], len(found["without_face"])) == (0, 14)
+    assert "no face: Happy/0.png" in told
+    assert "and 4 more (--json names all)" in told
+
+
+def test_a_home_that_cannot_be_written_costs_the_memory_and_nothing_else(faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "cache").write_text("in the way")
+
+    done = invoke("inspect", str(faces), "--no-faces", "--home", str(tmp_path / "home"))
+
+    assert done.exit_code == 0
+    assert "28 pictures of 4 persons" in done.stdout
+    assert "cache cannot be written (File exists), so nothing is remembered" in done.stderr.replace("\n", " ")
 
 
 def test_fer2013_is_told_too(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_inputs_of_the_wrong_kind_are_told_before_any_work(models: Models, folde
 
     for arguments, message in {
         ("models:/fer/1", tmp_path / "nothing.png", *home): r"nothing\.png does not exist \(looked for /",
-        ("models:/fer/1", tmp_path / "empty", *home): r"empty holds no pictures \(files that end in \.bmp",
+        ("models:/fer/1", tmp_path / "empty", *home): r"empty holds no pictures \(files that end in \.avif",
         ("models:/fer/1", tmp_path / "rows.csv", *home): r"rows\.csv: the model takes pictures, not rows of features",
         (f"runs:/{models.run_id}/rows", folder, *home): r"takes rows of features, not pictures.*columns feature_1",
     }.items():

@@ -43,7 +43,7 @@ def test_copies_of_a_picture_are_one_person(tmp_path: Path) -> None:
     samples = load_samples(written(tmp_path / "fer.csv", [row[:-1] for row in rows], header="emotion,pixels"))
 
     assert samples.person.tolist() == [0, 1, 2, 3, 4, 4]
-    assert "1 pictures are copies of others." in " ".join(samples.warnings)
+    assert "Copies of others: 1 picture." in " ".join(samples.warnings)
 
 
 @pytest.mark.parametrize(

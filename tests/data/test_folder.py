@@ -49,7 +49,7 @@ def test_names_that_tell_nobody_apart_are_no_persons(tmp_path: Path) -> None:
     samples = load(pictures(tmp_path, [f"{c}/Training_{n}.png" for c in ("fear", "happy") for n in range(4)]))
 
     assert len(samples.person_names) == 8
-    assert "8 of 8 pictures name no person" in samples.warnings[0]
+    assert "No person is named by 8 of 8 pictures" in samples.warnings[0]
 
 
 def test_a_pattern_says_who_is_in_a_picture(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_the_parts_of_sfew_2_are_the_official_split(tmp_path: Path) -> None:
 
     assert samples.part is not None
     assert np.bincount(samples.part).tolist() == [8, 0, 8]
-    assert "1 pictures are ignored, because their folders name no expression: Test (1)" in samples.warnings[0]
+    assert "Ignored: 1 picture in folders that name no expression: Test (1)." in samples.warnings[0]
 
 
 def test_a_picture_outside_of_the_official_parts_is_told_where_it_matters(tmp_path: Path) -> None:
@@ -118,9 +118,9 @@ def test_numeric_folders_need_names_in_the_order_of_their_numbers(tmp_path: Path
     root = pictures(tmp_path, [f"{c}/{n}.png" for c in (1, 2, 10) for n in "ab"])
 
     assert labels(load(root, labels=("Surprise", "Fear", "Sad")))["10/a.png"] == "Sad"
-    with pytest.raises(DataError, match=r"numeric class folders 1, 2, 10, but data.labels is not given"):
+    with pytest.raises(DataError, match=r"has 3 numeric class folders \(1, 2, 10\), but data.labels gives no names"):
         load(root)
-    with pytest.raises(DataError, match=r"but data.labels names 2 classes"):
+    with pytest.raises(DataError, match=r"but data.labels gives 2 names.* as in data.labels: \[name1, name2, name3\]"):
         load(root, labels=("Fear", "Sad"))
 
 
@@ -128,6 +128,17 @@ def test_folders_named_by_signs_that_are_no_decimal_number_are_classes(tmp_path:
     root = pictures(tmp_path, [f"{c}/{n}.png" for c in ("²", "³") for n in "ab"])
 
     assert load(root).class_names == ("²", "³")
+
+
+def test_links_to_nothing_and_formats_that_are_not_read_are_told(tmp_path: Path) -> None:
+    root = pictures(tmp_path, [f"{c}/{n}.png" for c in ("fear", "happy") for n in "ab"])
+    (root / "fear" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (root / "happy" / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+
+    (warning,) = (w for w in load(root).warnings if w.startswith("Left out: 2 files without a readable picture: "))
+
+    assert "fear/gone.png (cannot be read: No such file or directory)" in warning
+    assert "happy/phone.HEIC (of a format that is not read here (heic): save it as PNG or JPEG)" in warning
 
 
 def test_hidden_files_are_ignored_and_counted(tmp_path: Path) -> None:
@@ -140,7 +151,7 @@ def test_hidden_files_are_ignored_and_counted(tmp_path: Path) -> None:
     samples = load(root, on_bad_file="error")
 
     assert samples.ids == ("fear/a.png", "fear/b.png", "happy/a.png", "happy/b.png")
-    assert "3 hidden files with names of pictures are ignored, such as __MACOSX/fear/c.png." in samples.warnings
+    assert "Ignored: 3 hidden files named like a picture, such as __MACOSX/fear/c.png." in samples.warnings
 
 
 def test_a_folder_below_a_hidden_one_is_not_hidden(tmp_path: Path) -> None:
@@ -155,7 +166,7 @@ def test_pictures_outside_of_class_folders_are_ignored_and_counted(tmp_path: Pat
     samples = load(root)
 
     assert len(samples) == 4
-    assert samples.warnings[0].startswith("2 pictures are ignored, because their folders name no expression: ")
+    assert samples.warnings[0].startswith("Ignored: 2 pictures in folders that name no expression: ")
     assert "Test (1)" in samples.warnings[0]
 
 
@@ -176,7 +187,7 @@ def test_bad_files_are_left_out_or_refused_as_asked(tmp_path: Path) -> None:
     assert len(samples) == 4
     assert any("fear/empty.jpg (the file is empty), happy/page.jpg (not a picture)" in w for w in samples.warnings)
     with pytest.raises(
-        DataError, match=r"2 files in .* are no readable pictures: fear/empty.jpg \(the file is empty\)"
+        DataError, match=r"has 2 files without a readable picture: fear/empty.jpg \(the file is empty\)"
     ):
         load(root, on_bad_file="error")
 
@@ -199,9 +210,10 @@ def test_repeated_pictures_are_told(tmp_path: Path) -> None:
     told = " ".join(load(root).warnings)
 
     assert (
-        "1 pictures occur under several labels, of which at most one can be right: x.png (Fear) = y.png (Happy)" in told
+        "copies of 1 picture under several labels, of which at most one can be right: x.png (Fear) = y.png (Happy)"
+        in told
     )
-    assert "1 pictures occur more than once under the same label" in told
+    assert "copies of 1 picture under the same label; all are kept" in told
 
 
 def test_an_identical_picture_never_stands_on_both_sides(tmp_path: Path) -> None:
@@ -250,7 +262,7 @@ def test_paths_that_are_no_folder_of_pictures_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds no picture files"):
         load(tmp_path)
     picture(tmp_path / "lonely.png")
-    with pytest.raises(DataError, match=r"has 1 pictures but no class folders"):
+    with pytest.raises(DataError, match=r"has 1 picture but no class folders"):
         load(tmp_path)
 
 
