@@ -1,5 +1,6 @@
 """fer-sweep data: what pictures there are, drawn ones, and what was computed from them before."""
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,13 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from fer_sweep.cli import tables
 from fer_sweep.cli.cache import usable_cache
 from fer_sweep.cli.console import err, out
+from fer_sweep.cli.png import check_png, write_png
 from fer_sweep.data.cache import LIMIT, Cache
 from fer_sweep.data.contact_sheet import contact_sheet
 from fer_sweep.data.counts import counted
 from fer_sweep.data.faces import find_faces
 from fer_sweep.data.inspection import PARTS, Inspection, inspect, source_of
 from fer_sweep.data.synthetic_faces import MANIFEST, check_new_folder, draw_faces, drawn_samples, writing_faces
-from fer_sweep.errors import DataError, SpecError
+from fer_sweep.errors import SpecError
 from fer_sweep.spec.data import Fer2013Data, FolderData, SyntheticFaces
 from fer_sweep.study.home import Home
 
@@ -46,17 +48,16 @@ def show_inspection(
             f"--labels: {','.join(labels)!r} has an empty name. Give one name per class, as in Angry,Happy."
         )
     if sheet is not None:
-        _check_sheet(sheet)  # first, so that nobody waits for all faces to be told of a mistake
+        check_png(sheet, option="--sheet")
     config = source_of(path, person=person, labels=labels, manifest=manifest)
     cache = usable_cache(home)
     with err.status("looking at every picture"):
         found, samples = inspect(config, cache, faces=faces)
         if sheet is not None:
             boxes = find_faces(samples.pictures)[:, 1:] if faces else None
-            try:
-                contact_sheet(samples, boxes=boxes).save(sheet)
-            except OSError as error:
-                raise DataError(f"--sheet: {sheet} cannot be written: {error.strerror}. Name another file.") from error
+            drawn = io.BytesIO()
+            contact_sheet(samples, boxes=boxes).save(drawn, "PNG")
+            write_png(drawn.getvalue(), sheet, option="--sheet")
     if as_json:
         out.print_json(
             json.dumps({**asdict(found), "faces": found.faces, "sheet": None if sheet is None else str(sheet)})
@@ -156,13 +157,6 @@ def show_cache(home: Path, *, clear: bool, as_json: bool) -> None:
             table.add_row(entry.kind, _megabytes(entry.bytes), used)
         out.print(table)
         out.print(f"{_megabytes(total)} of at most {_megabytes(LIMIT)} in {cache.folder}", soft_wrap=True)
-
-
-def _check_sheet(sheet: Path) -> None:
-    if sheet.is_dir() or sheet.suffix.lower() != ".png":
-        raise DataError(f"--sheet: {sheet} is no name of a PNG file. Give a file that ends in .png.")
-    if not sheet.parent.is_dir():
-        raise DataError(f"--sheet: there is no folder {sheet.parent} to write {sheet.name} into. Make it first.")
 
 
 def _megabytes(count: int) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,12 @@ from rich.text import Text
 
 from fer_sweep.cli import tables
 from fer_sweep.cli.console import err, out
+from fer_sweep.cli.explanation import check_explanation, require_pictures, write_explanation
 from fer_sweep.data.picture_files import picture_files
 from fer_sweep.data.pictures import Pictures, each, together
 from fer_sweep.data.table import read_features
 from fer_sweep.errors import DataError
-from fer_sweep.serving import Classifier, FeatureRows
+from fer_sweep.serving import Classifier, FeatureRows, Heat
 from fer_sweep.serving.requests import pictures_of
 from fer_sweep.spec.data import PICTURE_SUFFIXES
 from fer_sweep.study.home import Home
@@ -43,14 +44,25 @@ class Prediction:
     probabilities: tuple[float, ...] | None
     reason: str = ""
     failed: bool = False
+    heat: Heat | None = field(default=None, compare=False)
 
 
-def show_predictions(uri: str, inputs: Sequence[str], *, tracking_uri: str | None, home: Path, as_json: bool) -> None:
-    """Print what the model says about every input.
+def show_predictions(
+    uri: str,
+    inputs: Sequence[str],
+    *,
+    explain: Path | None,
+    tracking_uri: str | None,
+    home: Path,
+    as_json: bool,
+) -> None:
+    """Print what the model says about every input. explain: PNG file for what in the pictures speaks for it.
 
-    Raises ModelError for a model that there is not, DataError for inputs that cannot be read (after the answers for
-    those that can), TrackingError if the store does not answer.
+    Raises ModelError for a model that there is not or that cannot be explained, DataError for inputs that cannot be
+    read (after the answers for those that can), TrackingError if the store does not answer.
     """
+    if explain is not None:
+        check_explanation(explain)
     store = existing_store(tracking_uri, Home(home), wanted=uri)
     for given in inputs:
         if not (file := Path(given).expanduser()).exists():
@@ -59,16 +71,39 @@ def show_predictions(uri: str, inputs: Sequence[str], *, tracking_uri: str | Non
         client = open_client(store)
         found = find_model(client, uri)
         classifier = Classifier(fetch_pipeline(client, found))
-    predictions = _of_tables(classifier, inputs) if _takes_rows(classifier) else _of_pictures(classifier, inputs)
-    if as_json:
-        out.print_json(json.dumps(_as_json(found, classifier.pipeline.class_names, predictions)))
+    names = classifier.pipeline.class_names
+    if _takes_rows(classifier):
+        files: Sequence[str] = inputs
     else:
-        out.print(_table(out, predictions, classifier.pipeline.class_names, named=not _takes_rows(classifier)))
+        files = [file for given in inputs for file in _files(given)]
+    if explain is not None:
+        require_pictures(found, classifier, len(files))
+    if _takes_rows(classifier):
+        predictions = _of_tables(classifier, files)
+    else:
+        predictions = _of_pictures(classifier, files, explained=explain is not None)
+    if as_json:
+        out.print_json(json.dumps(_as_json(found, names, predictions)))
+    else:
+        out.print(_table(out, predictions, names, named=not _takes_rows(classifier)))
+    if explain is not None:
+        _explain(explain, found, predictions, names)
     failed = [p for p in predictions if p.failed]
     if failed:
         raise DataError(
             f"{len(failed)} of {len(predictions)} pictures could not be read; the first: {failed[0].reason}"
         )
+
+
+def _explain(file: Path, found: FoundModel, predictions: Sequence[Prediction], class_names: Sequence[str]) -> None:
+    shown = [
+        (Path(one.name).name, f"{class_names[int(np.argmax(one.probabilities))]} {100 * max(one.probabilities):.0f} %",
+         one.heat)
+        for one in predictions
+        if one.probabilities is not None and one.heat is not None
+    ]  # fmt: skip
+    write_explanation(file, found, shown, dropped=len(predictions) - len(shown))
+    err.print(f"what speaks for the answers (Grad-CAM): {file}", soft_wrap=True)
 
 
 def _takes_rows(classifier: Classifier) -> bool:
@@ -93,9 +128,8 @@ def _of_tables(classifier: Classifier, files: Sequence[str]) -> list[Prediction]
     return predictions
 
 
-def _of_pictures(classifier: Classifier, inputs: Sequence[str]) -> list[Prediction]:
-    """Picture files, and those in folders."""
-    files = [file for each in inputs for file in _files(each)]
+def _of_pictures(classifier: Classifier, files: Sequence[str], *, explained: bool) -> list[Prediction]:
+    """Picture files."""
     predictions: list[Prediction] = []
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
@@ -103,7 +137,7 @@ def _of_pictures(classifier: Classifier, inputs: Sequence[str]) -> list[Predicti
     )  # fmt: skip
     with bar:
         for begin in bar.track(range(0, len(files), AT_ONCE), description="batches of pictures"):
-            predictions += _batch(classifier, files[begin : begin + AT_ONCE])
+            predictions += _batch(classifier, files[begin : begin + AT_ONCE], explained=explained)
     return predictions
 
 
@@ -126,14 +160,17 @@ def _files(given: str) -> list[str]:
     return [str(file) for file in found]
 
 
-def _batch(classifier: Classifier, files: Sequence[str]) -> Iterator[Prediction]:
+def _batch(classifier: Classifier, files: Sequence[str], *, explained: bool) -> Iterator[Prediction]:
     """Answers in the order of the files; one that cannot be read does not keep the others from theirs."""
     read = each(lambda i: _read(files[i]), range(len(files)))
     good = [pictures for pictures in read if isinstance(pictures, Pictures)]
     names = [file for file, pictures in zip(files, read, strict=True) if isinstance(pictures, Pictures)]
-    answered = iter(_answers(names, classifier.of_pictures(together(good)), "no face was found"))
-    for file, pictures in zip(files, read, strict=True):
-        yield Prediction(file, None, pictures, failed=True) if isinstance(pictures, str) else next(answered)
+    pictures = together(good)
+    answers = _answers(names, classifier.of_pictures(pictures), "no face was found")
+    heats = classifier.explain(pictures) if explained else [None] * len(good)
+    answered = (replace(answer, heat=heat) for answer, heat in zip(answers, heats, strict=True))
+    for file, found in zip(files, read, strict=True):
+        yield Prediction(file, None, found, failed=True) if isinstance(found, str) else next(answered)
 
 
 def _read(file: str) -> Pictures | str:

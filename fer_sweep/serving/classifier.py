@@ -1,6 +1,7 @@
 """A fitted pipeline at work: input in, class probabilities out, by the very functions that training uses."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 PICTURES_AT_ONCE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Heat:
+    """Grad-CAM of one picture. face: (S, S, 3) as the network sees it; heat: (S, S) in [0, 1]."""
+
+    face: npt.NDArray[np.uint8]
+    heat: Floats
 
 
 class Classifier:
@@ -55,17 +64,38 @@ class Classifier:
         ]
         return np.concatenate([np.empty((0, len(self.pipeline.class_names)), np.float32), *batches])
 
+    @property
+    def sees_pictures(self) -> bool:
+        """Whether the pictures themselves go through a network, and so can be explained."""
+        return isinstance(self.pipeline.input, FaceOptions) and self.pipeline.descriptors is None
+
+    def explain(self, pictures: "Pictures") -> list[Heat | None]:
+        """What in each picture speaks for the class that is predicted; None where `of_pictures` has no answer."""
+        assert self.sees_pictures
+        answers: list[Heat | None] = [None] * len(pictures)
+        faces, wanted = self._faces_of(pictures)
+        if len(wanted):
+            pixels = faces.pixels(self._network.input_size)
+            for i, face, heat in zip(wanted.tolist(), pixels, self._network.heat_of(pixels), strict=True):
+                answers[i] = Heat(face, heat)
+        return answers
+
     def _of_some(self, pictures: "Pictures") -> Floats:
+        answers = np.full((len(pictures), len(self.pipeline.class_names)), np.nan, dtype=np.float32)
+        faces, wanted = self._faces_of(pictures)
+        if len(wanted):
+            answers[wanted] = self._of_faces(faces)
+        return answers
+
+    def _faces_of(self, pictures: "Pictures") -> "tuple[Pictures, npt.NDArray[np.intp]]":
+        """The faces that get an answer, and which of the pictures they are."""
         from fer_sweep.data.faces import look_at_faces  # here, because rows of features need no Pillow
 
-        pipeline = self.pipeline
-        assert isinstance(pipeline.input, FaceOptions)
-        faces, found = look_at_faces(pictures, pipeline.input)
-        wanted = np.flatnonzero(found | (pipeline.input.no_face != "drop"))
-        answers = np.full((len(pictures), len(pipeline.class_names)), np.nan, dtype=np.float32)
-        if len(wanted):
-            answers[wanted] = self._of_faces(faces.select(wanted.tolist()))
-        return answers
+        options = self.pipeline.input
+        assert isinstance(options, FaceOptions)
+        faces, found = look_at_faces(pictures, options)
+        wanted = np.flatnonzero(found | (options.no_face != "drop"))
+        return faces.select(wanted.tolist()), wanted
 
     def _of_faces(self, faces: "Pictures") -> Floats:
         pipeline = self.pipeline

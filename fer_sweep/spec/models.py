@@ -1,6 +1,6 @@
 """What is trained: the `model` section of a sweep file, one model per `kind`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeGuard
 
 from pydantic import Field
 
@@ -50,6 +50,11 @@ class ResnetModel(SpecModel):
     weights: str = Field(default="imagenet", min_length=1)
     """`imagenet`, `none` (random), or the path of a file with a state_dict."""
     input_size: int = Field(default=224, ge=32, le=512)
+
+
+def extracts(model: SpecModel) -> TypeGuard[ResnetModel]:
+    """Whether only a last layer learns, on features that a frozen network computes."""
+    return isinstance(model, ResnetModel) and model.mode == "extract"
 
 
 ModelConfig = Annotated[MlpModel | SvmModel | CnnModel | ResnetModel, Field(discriminator="kind")]

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from fer_sweep.spec.data import DataConfig, PictureData
 from fer_sweep.spec.model import SpecModel
-from fer_sweep.spec.models import CnnModel, MlpModel, ModelConfig, ResnetModel, SvmModel
+from fer_sweep.spec.models import CnnModel, MlpModel, ModelConfig, ResnetModel, SvmModel, extracts
 from fer_sweep.spec.removal import LmsRemoval, NoRemoval, RemovalConfig
 from fer_sweep.spec.train import AugmentConfig, ConstantSchedule, ScheduleConfig, StepSchedule, TrainConfig
 
@@ -119,15 +119,15 @@ def _model_rules(config: TrialConfig) -> Iterator[str]:
             "Use model.kind: mlp, or removal.rule: none."
         )
     changed = [name for name in AugmentConfig.model_fields if getattr(augment, name)]
-    extracts = isinstance(model, ResnetModel) and model.mode == "extract"
-    useless = [name for name in changed if name != "flip"] if extracts else changed
-    if useless and (extracts or isinstance(model, MlpModel | SvmModel)):
+    frozen = extracts(model)
+    useless = [name for name in changed if name != "flip"] if frozen else changed
+    if useless and (frozen or isinstance(model, MlpModel | SvmModel)):
         what = (
             "model.mode: extract computes features once per picture and its mirror image"
-            if extracts
+            if frozen
             else (f"model.kind: {model.kind} sees features, not pictures")
         )
-        remedy = "Use model.mode: finetune" if extracts else "Use model.kind: cnn or resnet"
+        remedy = "Use model.mode: finetune" if frozen else "Use model.kind: cnn or resnet"
         yield f"augment.{useless[0]}: {what}, so pictures cannot be changed in training. {remedy}, or leave it out."
     if config.trains_on_pictures and config.train.batch_size == "full":
         yield (

@@ -11,8 +11,11 @@ from fer_sweep.features.descriptors import Descriptors, describe
 from fer_sweep.features.projection import Projection, fit_projection, project
 from fer_sweep.spec.models import CnnModel, ResnetModel
 from fer_sweep.spec.trial import FeaturesConfig, TrialConfig
-from fer_sweep.training.backbone import extract_features
+from fer_sweep.training.backbone import Backbone
+from fer_sweep.training.explanation import typical
 from fer_sweep.training.fold_data import FloatArray, FoldData, IntArray, picture_fold, prepare_fold
+from fer_sweep.training.member import Weights
+from fer_sweep.training.records import Explanation, NetworkResult
 from fer_sweep.training.trial_run import TrialRequest
 
 CHECKPOINTS = 3
@@ -26,6 +29,7 @@ class Inputs:
         self._samples, self._split, self._device = samples, split, device
         self._descriptors: dict[FeaturesConfig, Descriptors] = {}
         self._components: dict[tuple[FeaturesConfig, str], FloatArray] = {}
+        self._backbones: dict[ResnetModel, Backbone] = {}
         self._extracted: dict[ResnetModel, tuple[FloatArray, FloatArray]] = {}
 
     def folds(self, config: TrialConfig) -> list[FoldData]:
@@ -42,7 +46,7 @@ class Inputs:
             return [picture_fold(samples, fold, pixels) for fold in self._split.folds]
         if isinstance(model, ResnetModel):
             if model not in self._extracted:
-                self._extracted[model] = extract_features(samples.x, model, self._device)
+                self._extracted[model] = self._backbone(model).features(samples.x)
             plain, mirrored = self._extracted[model]
             return [
                 # torchvision's features are rectified and of one scale: used as they are, as in the plain loop
@@ -61,11 +65,21 @@ class Inputs:
         rows = self._fitted_on(config.features, fold)
         return fit_projection(self._described(config.features), rows, config.features.components)
 
+    def explain(self, model: ResnetModel, network: NetworkResult, last: Weights) -> Explanation:
+        """What a network of `mode: extract` looks at. last: the layer that it learned, the fields of LinearWeights."""
+        chosen = network.test[typical(self._samples.y[network.test], network.test_probabilities)]
+        return self._backbone(model).explain(self._samples.pictures, chosen, last)
+
     def key(self, request: TrialRequest) -> str:
         """Hash of all that the course of a trial depends on, and of what its checkpoints hold."""
         parts = (CHECKPOINTS, request.config.model_dump_json(), request.seed, request.report_epochs)
         digest = hashlib.sha256(repr((*parts, self._split.hash, self._samples.fingerprint)).encode())
         return digest.hexdigest()[:16]
+
+    def _backbone(self, model: ResnetModel) -> Backbone:
+        if model not in self._backbones:
+            self._backbones[model] = Backbone(model, self._device)
+        return self._backbones[model]
 
     def _projected(self, config: FeaturesConfig, fold: Fold) -> FloatArray:
         """(N, d) what descriptors become for this fold; principal components are remembered by the pictures' cache."""

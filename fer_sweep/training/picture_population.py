@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from fer_sweep.data.pictures import Pixels
-from fer_sweep.training.explanation import explain
+from fer_sweep.training.explanation import explain, typical
 from fer_sweep.training.member import Floats, Weights
 from fer_sweep.training.memory import networks_at_once
 from fer_sweep.training.observation import Judged
@@ -94,7 +94,10 @@ class PicturePopulation:
 
     def explain(self, network: int, test_classes: Integers) -> Explanation:
         """What a network looks at. test_classes: (n,) of its test pictures."""
-        return explain(self._networks[network], test_classes, self.predict(TEST)[network])
+        one = self._networks[network]
+        rows = one.member.parts[TEST][typical(test_classes, self.predict(TEST)[network])]
+        prepared = one.prepared(torch.from_numpy(rows).to(self.device))
+        return explain(one.module.eval(), prepared, rows, one.seen(rows))
 
     def weigh(self, network: int, weights: Floats) -> None:
         """(n,) what each training sample of one network weighs from now on; 0: it is not trained on."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
+from fer_sweep.data.counts import counted
 from fer_sweep.spec.models import ResnetModel
 from fer_sweep.training.backbone import BATCH
 from fer_sweep.training.checkpoint import Checkpoint
@@ -93,9 +94,9 @@ def out_of_memory(trial: TrialRun, error: torch.OutOfMemoryError) -> TrialFailur
     config, networks = trial.request.config, len(trial.networks)
     return _too_small(
         trial.request,
-        f"{networks} networks side by side with train.batch_size: {config.train.batch_size} and model.input_size: "
-        f"{getattr(config.model, 'input_size', '')}. A smaller batch size or input size, fewer protocol.repeats, or "
-        "train.precision: bfloat16 need less.",
+        f"{counted(networks, 'network')} of a trial with train.batch_size: {config.train.batch_size} and "
+        f"model.input_size: {getattr(config.model, 'input_size', '')}. A smaller batch size or input size, fewer "
+        "protocol.repeats, or train.precision: bfloat16 need less.",
         error,
     )
 

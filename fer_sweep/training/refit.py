@@ -9,12 +9,12 @@ from fer_sweep.data import Fold, Samples
 from fer_sweep.data.folds import split_of, undivided
 from fer_sweep.data.pictures import Pictures
 from fer_sweep.errors import DataError, TrainingFailed
-from fer_sweep.models.resnet import build_resnet
 from fer_sweep.models.svm import fit_svm
 from fer_sweep.serving.pipeline import FeatureRows, FittedPipeline
 from fer_sweep.spec.data import FaceOptions
-from fer_sweep.spec.models import ResnetModel, SvmModel
+from fer_sweep.spec.models import SvmModel, extracts
 from fer_sweep.spec.trial import TrialConfig
+from fer_sweep.training.backbone import with_last_layer
 from fer_sweep.training.checkpoint import Checkpoint
 from fer_sweep.training.fold_data import FoldData
 from fer_sweep.training.inputs import Inputs
@@ -84,22 +84,13 @@ def _network_weights(
     except torch.OutOfMemoryError as error:
         raise _failed(out_of_memory(trial, error)) from error
     (weights,) = trial.weights
-    if isinstance(config.model, ResnetModel) and config.model.mode == "extract":
-        return _whole_resnet(config.model, weights, classes)
+    if extracts(config.model):
+        return with_last_layer(config.model, weights)
     return weights
 
 
 def _failed(failure: TrialFailure) -> TrainingFailed:
     return TrainingFailed(f"the model could not be trained: {failure.message}")
-
-
-def _whole_resnet(model: ResnetModel, last: Weights, classes: int) -> Weights:
-    """The state of a ResNet whose frozen layers are those that features were extracted with, and whose last layer is
-    the linear one that learned on them."""
-    state = build_resnet(model, classes=1, seed=0).state_dict()  # as build_backbone, whose random weights are seed 0's
-    assert last["output"].shape[0] == classes
-    frozen = {name: tensor.numpy() for name, tensor in state.items() if not name.startswith("fc.")}
-    return {**frozen, "fc.weight": last["output"], "fc.bias": last["output_bias"]}
 
 
 def _svm_weights(model: SvmModel, data: FoldData) -> Weights:

@@ -103,8 +103,9 @@ class TrialRun:
 
     @property
     def weights(self) -> list[Weights]:
-        """Of its networks that have ended and were told to keep them."""
-        return [run.weights for run in self._runs if run.weights is not None]
+        """Of its networks that have ended and were told to keep them, by repeat and fold."""
+        ordered = sorted(self._runs, key=lambda run: (run.network.data.repeat, run.network.data.fold))
+        return [run.weights for run in ordered if run.weights is not None]
 
     def _diverged(self, epoch: int) -> TrialFailure:
         return TrialFailure(

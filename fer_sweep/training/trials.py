@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +22,7 @@ from fer_sweep.errors import DataError
 from fer_sweep.models.resnet import load_weights
 from fer_sweep.models.svm import fit_svm, svm_votes
 from fer_sweep.spec import SweepSpec, resnets_reached
-from fer_sweep.spec.models import SvmModel
+from fer_sweep.spec.models import SvmModel, extracts
 from fer_sweep.training.checkpoint import Checkpoint
 from fer_sweep.training.cohort import form_cohorts
 from fer_sweep.training.fold_data import FoldData
@@ -125,7 +126,8 @@ def _run_side_by_side(
     running = []
     for request in requests:
         try:
-            running.append(TrialRun(request, inputs.folds(request.config)))
+            folds = inputs.folds(request.config)
+            running.append(TrialRun(request, folds, keep_weights=extracts(request.config.model)))
         except torch.OutOfMemoryError as error:
             yield extraction_out_of_memory(request, error)
     with _threads(workers) as pool:
@@ -147,8 +149,16 @@ def _run_side_by_side(
                     running.remove(trial)
                 elif trial.ended:
                     seconds = (time.perf_counter() - begun) / len(requests)
-                    yield trial.result(seconds=seconds, device=device)
+                    yield _explained(trial, trial.result(seconds=seconds, device=device), inputs)
                     running.remove(trial)
+
+
+def _explained(trial: TrialRun, result: TrialResult, inputs: Inputs) -> TrialResult:
+    """The result, with what the first network looks at if it learned on features of pictures."""
+    model, first = trial.request.config.model, result.networks[0]
+    if not extracts(model) or not len(first.test):
+        return result
+    return replace(result, explanation=inputs.explain(model, first, trial.weights[0]))
 
 
 @contextmanager

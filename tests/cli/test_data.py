@@ -206,7 +206,7 @@ def test_a_sheet_that_fails_while_it_is_written_is_told(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     sheet = tmp_path / "a.png"
 
     told = error_of("inspect", str(faces), "--no-faces", "--sheet", str(sheet), "--home", str(tmp_path))

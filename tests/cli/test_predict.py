@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from fer_sweep.cli import explanation
 from fer_sweep.cli.app import app
 from fer_sweep.data import Samples, load_samples
 from fer_sweep.errors import DataError, FerSweepError, ModelError, TrackingError
@@ -152,6 +153,52 @@ def test_a_bad_picture_does_not_keep_the_others_from_their_answer(models: Models
     assert "no face was found" in words
     assert isinstance(done.exception, DataError)
     assert str(done.exception).startswith("1 of 5 pictures could not be read; the first: ")
+
+
+def test_what_speaks_for_the_answers_can_be_seen(models: Models, folder: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "why.png"
+
+    done = invoke("models:/fer/1", folder, "--explain", sheet, "--home", models.home.root)
+
+    assert done.exit_code == 0
+    assert f"what speaks for the answers (Grad-CAM): {sheet}" in done.stderr.replace("\n", "")
+    with Image.open(sheet) as picture:
+        assert picture.size == (600, 325)
+
+
+def test_what_cannot_be_explained_is_told(
+    models: Models, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, sheet = ("--home", models.home.root), tmp_path / "why.png"
+    (tmp_path / "empty.png").mkdir()
+    blank = tmp_path / "blank.png"
+    Image.new("L", (96, 96)).save(blank)
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+
+    for arguments, message in {
+        ("models:/fer/1", folder, "--explain", tmp_path / "why.jpg"): r"--explain: .*why\.jpg is no name of a PNG file",
+        (
+            "models:/fer/1",
+            folder,
+            "--explain",
+            tmp_path / "no" / "why.png",
+        ): "--explain: there is no folder .*no to write",
+        (
+            "models:/fer/1",
+            blank,
+            "--explain",
+            sheet,
+        ): "--explain: no picture has an answer, so there is nothing to show",
+        (f"runs:/{models.run_id}/rows", tmp_path / "rows.csv", "--explain", sheet): (
+            r"\(model\.kind: svm\) sees features, not pictures, so there are no places to show\. Ask a CNN or a ResNet"
+        ),
+    }.items():
+        with pytest.raises(FerSweepError, match=message):
+            raise error_of(*arguments, *home)
+    monkeypatch.setattr(explanation, "MOST", 2)
+    with pytest.raises(DataError, match="--explain shows 2 pictures at most, but there are 3"):
+        raise error_of("models:/fer/1", folder, "--explain", sheet, *home)
+    assert not sheet.exists()
 
 
 def test_inputs_of_the_wrong_kind_are_told_before_any_work(models: Models, folder: Path, tmp_path: Path) -> None:

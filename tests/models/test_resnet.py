@@ -12,6 +12,7 @@ from torchvision.models import ResNet, ResNet18_Weights, ResNet50_Weights, ResNe
 from fer_sweep.data import load_samples, make_split
 from fer_sweep.data.cache import Cache
 from fer_sweep.errors import DataError
+from fer_sweep.models import resnet
 from fer_sweep.models.resnet import build_backbone, build_resnet, load_weights
 from fer_sweep.spec import SweepSpec, load_sweep
 from fer_sweep.spec.data import SyntheticFaces
@@ -19,7 +20,8 @@ from fer_sweep.spec.models import ResnetModel
 from fer_sweep.spec.train import AugmentConfig, TrainConfig
 from fer_sweep.spec.trial import TrialConfig
 from fer_sweep.training import backbone
-from fer_sweep.training.backbone import extract_features
+from fer_sweep.training.backbone import Backbone, with_last_layer
+from fer_sweep.training.explanation import explain
 from fer_sweep.training.picture_network import PictureNetwork
 from fer_sweep.training.records import TrialFailure, TrialResult
 from fer_sweep.training.trials import TrialRequest, require_weights, run_trials
@@ -102,12 +104,12 @@ def test_extracted_features_are_the_backbones_and_computed_once(
     with torch.inference_mode():
         expected, mirrored = net(x).numpy(), net(x.flip(-1)).numpy()
 
-    first = extract_features(pictures, config(), CPU)
+    first = Backbone(config(), CPU).features(pictures)
     np.testing.assert_allclose(first[0], expected, atol=1e-4)
     np.testing.assert_allclose(first[1], mirrored, atol=1e-4)
 
-    monkeypatch.setattr(backbone, "_pass_all", None)
-    np.testing.assert_array_equal(extract_features(pictures, config(), CPU)[0], first[0])
+    monkeypatch.setattr(Backbone, "_pass_all", None)
+    np.testing.assert_array_equal(Backbone(config(), CPU).features(pictures)[0], first[0])
 
 
 def test_too_little_memory_for_the_backbone_fails_its_trial_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,3 +244,25 @@ def test_all_weights_that_the_search_can_come_to_are_asked_for_at_once(
     assert [line.split(",")[0] for line in told] == [
         f"model.weights: imagenet needs resnet{depth}.pth" for depth in ("50-0676ba61", "101-63fe2227")
     ]
+
+
+def test_what_a_frozen_network_sees_is_what_the_whole_one_does() -> None:
+    samples = load_samples(DATA)
+    rng = np.random.default_rng(3)
+    last = {"output": rng.normal(size=(7, 512)).astype(np.float32), "output_bias": np.zeros(7, np.float32)}
+    rows = np.array([4, 1, 9])
+    whole = build_resnet(config(), classes=7, seed=0)
+    whole.load_state_dict({name: torch.from_numpy(array) for name, array in with_last_layer(config(), last).items()})
+    x = torch.tensor(samples.pictures.pixels(32)[rows]).permute(0, 3, 1, 2).float() / 255.0
+    x = (x - torch.tensor(resnet.MEAN)[:, None, None]) / torch.tensor(resnet.DEVIATION)[:, None, None]
+    expected = explain(whole.eval(), x, rows, samples.pictures.pixels(32)[rows])
+    frozen = Backbone(config(), CPU)
+
+    frozen.explain(samples.pictures, rows[1:], last)
+    seen = frozen.explain(samples.pictures, rows, last)  # two of them known from before
+
+    np.testing.assert_array_equal(seen.predicted, expected.predicted)
+    np.testing.assert_array_equal(seen.pictures, expected.pictures)
+    np.testing.assert_allclose(seen.grad_cam, expected.grad_cam, atol=1e-4)
+    for one, other in zip(seen.activations, expected.activations, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)

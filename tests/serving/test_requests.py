@@ -51,7 +51,7 @@ def test_a_grey_array_is_a_picture_too() -> None:
     ("cell", "message"),
     [
         ("face.jpg", r"face\.jpg cannot be read: No such file"),
-        ("no picture", r"image 1 \('no picture'\) is neither base64 text nor a path that ends in \.bmp"),
+        ("no picture", r"image 1 \('no picture'\) is neither base64 text nor a path that ends in \.avif"),
         ("x" * 99, r"image 1 \('x{37}\.\.\.'\) is neither"),
         (b"GIF", r"image 1 is no readable picture: not a picture"),
         (b"", r"image 1 is no readable picture: the file is empty"),

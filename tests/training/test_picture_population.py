@@ -320,7 +320,7 @@ def test_too_little_memory_fails_the_trial_with_what_to_try(samples: Samples, mo
     (failure,) = trial(samples)
 
     assert isinstance(failure, TrialFailure)
-    assert "too small for 2 networks side by side with train.batch_size: 8 and model.input_size: 16" in failure.message
+    assert "too small for 2 networks of a trial with train.batch_size: 8 and model.input_size: 16" in failure.message
 
 
 @pytest.mark.parametrize(
@@ -328,8 +328,9 @@ def test_too_little_memory_fails_the_trial_with_what_to_try(samples: Samples, mo
     [
         (CNN, [(4, 8, 8), (8, 4, 4), (16, 2, 2)]),
         (RESNET, [(16, 8, 8), (16, 4, 4), (16, 2, 2), (16, 1, 1)]),
+        (RESNET.model_copy(update={"mode": "extract"}), [(16, 8, 8), (16, 4, 4), (16, 2, 2), (16, 1, 1)]),
     ],
-    ids=["cnn", "resnet"],
+    ids=["cnn", "finetune", "extract"],
 )  # fmt: skip
 def test_a_result_shows_what_its_first_network_looks_at(
     samples: Samples, model: CnnModel | ResnetModel, blocks: list[tuple[int, int, int]]

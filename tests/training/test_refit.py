@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,7 +12,8 @@ from fer_sweep.errors import DataError, TrainingFailed
 from fer_sweep.serving import FeatureRows, predict
 from fer_sweep.spec.data import FaceOptions
 from fer_sweep.spec.trial import TrialConfig
-from fer_sweep.training import inputs, picture_trials
+from fer_sweep.training import picture_trials
+from fer_sweep.training.backbone import Backbone
 from fer_sweep.training.records import TrialResult
 from fer_sweep.training.refit import refit
 from fer_sweep.training.threads import threads_each
@@ -103,19 +103,19 @@ def test_a_network_that_diverges_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "module", "function", "message"),
+    ("kind", "owner", "function", "message"),
     [
-        ("cnn", picture_trials, "form_cohorts", "the GPU's memory is too small for 1 networks"),
-        ("resnet, frozen", inputs, "extract_features", "the GPU's memory is too small for the frozen ResNet-18"),
+        ("cnn", picture_trials, "form_cohorts", "the GPU's memory is too small for 1 network of a trial"),
+        ("resnet, frozen", Backbone, "features", "the GPU's memory is too small for the frozen ResNet-18"),
     ],
 )
 def test_too_little_memory_is_told(
-    kind: str, module: ModuleType, function: str, message: str, monkeypatch: pytest.MonkeyPatch
+    kind: str, owner: object, function: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(module, function, full)
+    monkeypatch.setattr(owner, function, full)
     config = configured(KINDS[kind])
 
     with pytest.raises(TrainingFailed, match=f"could not be trained: {message}"):

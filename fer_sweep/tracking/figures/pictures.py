@@ -1,6 +1,7 @@
 """What trials on pictures look like: feature maps, Grad-CAM, and the pictures that were removed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -19,8 +20,10 @@ COLUMNS = 10
 """Pictures side by side in the gallery of removed ones."""
 CELL_WIDTH, CELL_HEIGHT, FACE = 102, 155, 92
 """Pixels of the gallery's cells and of the faces in them."""
+HEATED_COLUMNS, HEATED_HEIGHT = 8, 255
+"""Pictures side by side in a sheet of heated ones, and pixels of its rows."""
 LONGEST_NAME = 14
-"""Letters of a class name above a picture."""
+"""Letters of a name above a picture."""
 CNN_BLOCKS = 3
 
 
@@ -45,18 +48,46 @@ def activation_maps(explanation: Explanation, *, title: str) -> bytes:
 
 def grad_cam(explanation: Explanation, class_names: Sequence[str], true: npt.NDArray[np.int64], *, title: str) -> bytes:
     """PNG of one test picture per class with what speaks for the predicted class. true: (k,) true classes."""
-    count = len(explanation.samples)
+    cells = [
+        HeatedPicture(
+            above=class_names[true[i]],
+            picture=explanation.pictures[i],
+            heat=explanation.grad_cam[i],
+            below=class_names[explanation.predicted[i]],
+            wrong=bool(explanation.predicted[i] != true[i]),
+        )
+        for i in range(len(explanation.samples))
+    ]
     explained = "above: test picture and its class; below: what speaks for the class that is predicted"
-    sheet = Sheet(max(115 * count, 600), 325, title=title, explanation=explained)
-    for i in range(count):
-        left, middle = 8 + 115 * i, 8 + 115 * i + 50
-        picture, heat = explanation.pictures[i], explanation.grad_cam[i]
-        right = explanation.predicted[i] == true[i]
-        predicted = _short(class_names[explanation.predicted[i]])
-        sheet.text(_short(class_names[true[i]]), middle, 73)
-        sheet.picture(picture, left, 79, 100)
-        sheet.picture(_heated(picture, heat), left, 187, 100)
-        sheet.text(predicted if right else f"✗ {predicted}", middle, 303, color=INK if right else RED)
+    return heated_pictures(cells, title=title, explanation=explained, columns=len(cells))
+
+
+@dataclass(frozen=True, eq=False)
+class HeatedPicture:
+    """A picture (S, S, 3), what in it speaks for a class (S, S) in [0, 1], and what is written above and below."""
+
+    above: str
+    picture: Pixels
+    heat: npt.NDArray[np.float32]
+    below: str
+    wrong: bool = False
+
+
+def heated_pictures(
+    cells: Sequence[HeatedPicture], *, title: str, explanation: str, columns: int = HEATED_COLUMNS
+) -> bytes:
+    """PNG of pictures, each above the same one under its heat."""
+    columns = min(columns, len(cells))
+    rows = -(-len(cells) // columns)
+    sheet = Sheet(max(115 * columns, 600), 70 + HEATED_HEIGHT * rows, title=title, explanation=explanation)
+    for place, cell in enumerate(cells):
+        row, column = divmod(place, columns)
+        left, top = 8 + 115 * column, 73 + HEATED_HEIGHT * row
+        below = _short(cell.below)
+        sheet.text(_short(cell.above), left + 50, top)
+        sheet.picture(cell.picture, left, top + 6, 100)
+        sheet.picture(_heated(cell.picture, cell.heat), left, top + 114, 100)
+        sheet.text(f"✗ {below}" if cell.wrong else below, left + 50, top + 230, color=RED if cell.wrong else INK)
     return sheet.png()
 
 
@@ -107,8 +138,9 @@ def _coloured(name: str, shares: npt.NDArray[np.floating[Any]]) -> Pixels:
 
 
 def _short(name: str) -> str:
-    """A class name that fits above one picture of a row."""
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    """A name that fits above one picture of a row; of a long one, what it begins and ends with."""
+    half = LONGEST_NAME // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[:half]}…{name[1 - half :]}"
 
 
 def _trained_on(result: TrialResult, sample: int) -> int:
