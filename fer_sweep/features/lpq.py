@@ -20,7 +20,7 @@ RHO = 0.9
 CODES = 256
 ZERO = 1e-9
 """Responses up to this are rounding errors of zero, whose sign is no property of the picture. lpq.m takes it as it
-comes; with decorrelation, where exact zeros do not occur, the codes are those of lpq.m."""
+comes; with decorrelation zeros occur in flat areas only, and everywhere else the codes are those of lpq.m."""
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]

@@ -1,9 +1,11 @@
 """What a study found, in rows, labels and one sentence: the same words on the terminal and in MLflow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
+
+import numpy as np
 
 from fer_sweep.data import Samples, Split
 from fer_sweep.spec import SweepSpec
@@ -89,7 +91,20 @@ def labels(spec: SweepSpec, samples: Samples, split: Split) -> tuple[str, ...]:
         said.append("normalized with all samples: the test part leaks into training")
     if spec.base.sees_descriptors and spec.features.fit_on == "all" and spec.features.components != "all":
         said.append("principal components fitted on all samples: the test part leaks into training")
-    return (*said, *samples.warnings)
+    return (*said, *_kept_by_guard(spec, samples, split), *samples.warnings)
+
+
+def _kept_by_guard(spec: SweepSpec, samples: Samples, split: Split) -> Iterator[str]:
+    """A word on classes so small that `removal.min_per_class` protects all of their training samples."""
+    least = getattr(spec.removal, "min_per_class", 0)
+    if "removal.min_per_class" in spec.parameters:
+        return
+    counts = np.array([np.bincount(samples.y[fold.train], minlength=samples.classes) for fold in split.folds])
+    kept = [f"{samples.class_names[c]} ({most} at most)" for c, most in enumerate(counts.max(axis=0)) if most <= least]
+    if len(kept) == samples.classes:
+        yield f"removal can take nothing away: removal.min_per_class: {least} keeps all training samples of every class"
+    elif kept:
+        yield f"removal.min_per_class: {least} keeps all training samples of {', '.join(kept)}"
 
 
 _NEXT = {

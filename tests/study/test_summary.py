@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
@@ -154,6 +155,27 @@ def test_labels_say_what_a_reader_must_know(changes: dict[str, Any], said: list[
         "",
         (),
     )
+
+
+@pytest.mark.parametrize(
+    ("least", "said"),
+    [
+        (3, None),
+        (4, "removal.min_per_class: 4 keeps all training samples of "),
+        (40, "removal can take nothing away: removal.min_per_class: 40 keeps all training samples of every class"),
+    ],
+)
+def test_a_guard_that_keeps_whole_classes_is_told(least: int, said: str | None) -> None:
+    spec = sweep(removal={"rule": "bdr", "min_per_class": least, "start": 1, "interval": 1})
+    samples = load_samples(spec.data)
+    split = make_split(samples, spec.protocol)
+    counts = np.array([np.bincount(samples.y[fold.train]) for fold in split.folds]).max(axis=0)
+    whole = [f"{samples.class_names[c]} ({n} at most)" for c, n in enumerate(counts) if n <= least]
+
+    told = [label for label in labels(spec, samples, split) if label.startswith("removal")]
+
+    assert 0 < sum(counts <= 4) < len(counts)
+    assert told == ([] if said is None else [said + ", ".join(whole) if said.endswith(" of ") else said])
 
 
 def trials(values: list[float], *, base_outside: bool) -> list[FrozenTrial]:
