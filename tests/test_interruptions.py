@@ -27,6 +27,8 @@ SHORT = ["--set", "protocol.repeats=1", "--set", "resources.trials_at_once=3"]
 LONG = [*SHORT, "--set", f"run_cap={CAP}"]
 FEW = 4
 BRIEF = [*SHORT, "--set", f"run_cap={FEW}"]
+SLOW = [*BRIEF, "--set", "resources.trials_at_once=1", "--set", "train.epochs=5000"]
+"""Not over when a signal arrives that was sent after the first trials; Ctrl-C after training ends the wait for MLflow."""
 
 
 def metrics(home: Home) -> dict[tuple[str, str, int], list[float]]:
@@ -87,15 +89,15 @@ def wait_until_it_works(command: Started) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_end_in_order_and_the_same_command_resumes(tmp_path: Path, how: signal.Signals) -> None:
     home, file = new_home(tmp_path), write_tiny(tmp_path)
-    command = start("run", file, "--home", home.root, *BRIEF, folder=tmp_path)
-    command.wait_for(lambda: "trial 1 complete" in command.stderr)
+    command = start("run", file, "--home", home.root, *SLOW, folder=tmp_path)
+    command.wait_for(lambda: "base complete" in command.stderr)
 
     assert command.end(how) == 130
 
     assert "interrupted. The same command resumes." in command.stderr
     assert "Traceback" not in command.stderr
     assert {run.info.status for run in runs_of(home)} <= {"FINISHED", "KILLED"}
-    resumed = CliRunner().invoke(app, ["run", str(file), "--home", str(home.root), *BRIEF])
+    resumed = CliRunner().invoke(app, ["run", str(file), "--home", str(home.root), *SLOW])
     assert resumed.exit_code == 0
     assert re.search(r"resuming study tiny: \d+ trials are done", resumed.stderr)
     assert {run.info.status for run in runs_of(home)} == {"FINISHED"}

@@ -58,7 +58,7 @@ def settled(slot: RaySlot) -> None:
 
 
 def test_trials_of_a_killed_worker_run_again_and_end_as_they_would_have(ray_pool: RayPool, tmp_path: Path) -> None:
-    spec = sweep(train={"epochs": 2000, "learning_rate": 0.001})
+    spec = sweep(train={"epochs": 8000, "learning_rate": 0.001})  # not over before the worker is killed
     alone = results(run(Inline(SAMPLES, CPU), requests(4, spec), tmp_path / "alone"))
     seen: list[Progress] = []
     with closing(ray_pool.run(requests(4, spec), SPLIT, folder=tmp_path)) as records:
