@@ -28,7 +28,7 @@ LONG = [*SHORT, "--set", f"run_cap={CAP}"]
 FEW = 4
 BRIEF = [*SHORT, "--set", f"run_cap={FEW}"]
 SLOW = [*BRIEF, "--set", "resources.trials_at_once=1", "--set", "train.epochs=5000"]
-"""Not over when a signal arrives that was sent after the first trials; Ctrl-C after training ends the wait for MLflow."""
+"""Not over when a signal arrives that was sent after the first trial: later, Ctrl-C ends the wait for MLflow."""
 
 
 def metrics(home: Home) -> dict[tuple[str, str, int], list[float]]:
