@@ -117,7 +117,7 @@ def synthesize(config: SyntheticFaces, folder: Path, *, as_json: bool) -> None:
         out.print_json(json.dumps({"folder": str(folder), "manifest": str(manifest), "pictures": config.samples}))
         return
     out.print(f"{config.samples} faces of {config.persons} persons are in {folder}", soft_wrap=True)
-    out.print(f"true and planted labels: {manifest}", soft_wrap=True)
+    out.print(f"labels, and which of them are wrong on purpose: {manifest}", soft_wrap=True)
     out.print(f"in a sweep file: data: {{source: folder, path: {json.dumps(str(folder))}}}", soft_wrap=True)
 
 
@@ -150,11 +150,12 @@ def show_cache(home: Path, *, clear: bool, as_json: bool) -> None:
     else:
         table = tables.empty_table()
         table.add_column("what")
-        for column in ("size", "last used"):
+        for column in ("arrays", "size", "last used"):
             table.add_column(column, justify="right", no_wrap=True)
-        for entry in entries:
-            used = datetime.fromtimestamp(entry.used).strftime("%Y-%m-%d %H:%M")
-            table.add_row(entry.kind, _megabytes(entry.bytes), used)
+        for kind in dict.fromkeys(entry.kind for entry in entries):  # most recently used first
+            alike = [entry for entry in entries if entry.kind == kind]
+            used = datetime.fromtimestamp(alike[0].used).strftime("%Y-%m-%d %H:%M")
+            table.add_row(kind, str(len(alike)), _megabytes(sum(entry.bytes for entry in alike)), used)
         out.print(table)
         out.print(f"{_megabytes(total)} of at most {_megabytes(LIMIT)} in {cache.folder}", soft_wrap=True)
 

@@ -50,7 +50,7 @@ def synthesize_data(  # noqa: PLR0917 (typer passes by name)
     size: Annotated[int, typer.Option("--size", min=32, max=512, help="Side in pixels.")] = 96,
     strength: Annotated[float, typer.Option("--strength", min=0.0, max=2.0, help="Of expressions.")] = 1.0,
     wrong_labels: Annotated[float, typer.Option("--wrong-labels", min=0.0, max=0.5, help="Share, known.")] = 0.0,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another one draws other people.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Write drawn faces in seven expressions as files."""

@@ -22,8 +22,8 @@ def require_pictures(found: FoundModel, classifier: Classifier, count: int) -> N
     """Raises ModelError for a model that has nothing to show, DataError for more pictures than a sheet holds."""
     if not classifier.sees_pictures:
         raise ModelError(
-            f"{OPTION}: {found.uri} (model.kind: {classifier.pipeline.model.kind}) sees features, not pictures, so "
-            "there are no places to show. Ask a CNN or a ResNet, or leave it out."
+            f"{OPTION}: {found.uri} (model.kind: {classifier.pipeline.model.kind}) sees features or descriptors, "
+            "not pictures, so there are no places to show. Ask a CNN or a ResNet, or leave it out."
         )
     if count > MOST:
         raise DataError(f"{OPTION} shows {MOST} pictures at most, but there are {count}. Ask for fewer at a time.")

@@ -61,7 +61,7 @@ def _lines(spec: SweepSpec, samples: Samples, split: Split, plan: Plan) -> list[
         for number, assignments in enumerate(plan.first)
     ]
     lines.append(
-        f"speed: {plan.network_epochs_per_second:,.0f} network epochs per second "
+        f"speed: {_rate(plan.network_epochs_per_second)} network epochs per second "
         f"(measured in {plan.probe_seconds:.1f} s; a trial that ends early takes less)"
     )
     if plan.seconds is not None:
@@ -69,6 +69,11 @@ def _lines(spec: SweepSpec, samples: Samples, split: Split, plan: Plan) -> list[
             f"time: about {_duration(plan.seconds)} for the search, {_duration(plan.seconds_confirm)} to confirm"
         )
     return lines
+
+
+def _rate(speed: float) -> str:
+    """Two digits of slow ones."""
+    return f"{speed:,.0f}" if speed >= 10 else f"{speed:.2g}"
 
 
 def _duration(seconds: float) -> str:

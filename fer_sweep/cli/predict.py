@@ -83,7 +83,8 @@ def show_predictions(
     else:
         predictions = _of_pictures(classifier, files, explained=explain is not None)
     if as_json:
-        out.print_json(json.dumps(_as_json(found, names, predictions)))
+        explanation = None if explain is None else str(explain)
+        out.print_json(json.dumps({**_as_json(found, names, predictions), "explanation": explanation}))
     else:
         out.print(_table(out, predictions, names, named=not _takes_rows(classifier)))
     if explain is not None:
@@ -166,8 +167,10 @@ def _batch(classifier: Classifier, files: Sequence[str], *, explained: bool) -> 
     good = [pictures for pictures in read if isinstance(pictures, Pictures)]
     names = [file for file, pictures in zip(files, read, strict=True) if isinstance(pictures, Pictures)]
     pictures = together(good)
-    answers = _answers(names, classifier.of_pictures(pictures), "no face was found")
-    heats = classifier.explain(pictures) if explained else [None] * len(good)
+    shares, heats = (
+        classifier.explain(pictures) if explained else (classifier.of_pictures(pictures), [None] * len(good))
+    )
+    answers = _answers(names, shares, "no face was found")
     answered = (replace(answer, heat=heat) for answer, heat in zip(answers, heats, strict=True))
     for file, found in zip(files, read, strict=True):
         yield Prediction(file, None, found, failed=True) if isinstance(found, str) else next(answered)

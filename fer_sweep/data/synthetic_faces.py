@@ -104,7 +104,7 @@ def writing_faces(samples: Samples, folder: Path) -> Iterator[Path]:
             rows.append((path.relative_to(folder).as_posix(), label, person, int(planted)))
             yield path
         with (folder / MANIFEST).open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([("path", "label", "person", "planted"), *rows])
+            csv.writer(file, lineterminator="\n").writerows([("path", "label", "person", "planted"), *rows])
     except OSError as error:
         raise DataError(f"{folder} cannot be written: {error.strerror}. Name another folder.") from error
 

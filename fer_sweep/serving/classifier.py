@@ -69,23 +69,29 @@ class Classifier:
         """Whether the pictures themselves go through a network, and so can be explained."""
         return isinstance(self.pipeline.input, FaceOptions) and self.pipeline.descriptors is None
 
-    def explain(self, pictures: "Pictures") -> list[Heat | None]:
-        """What in each picture speaks for the class that is predicted; None where `of_pictures` has no answer."""
+    def explain(self, pictures: "Pictures") -> tuple[Floats, list[Heat | None]]:
+        """What `of_pictures` answers, and what in each picture speaks for the class that is predicted; None where there
+        is no answer. All pictures at once."""
         assert self.sees_pictures
-        answers: list[Heat | None] = [None] * len(pictures)
+        answers = self._unanswered(len(pictures))
+        heats: list[Heat | None] = [None] * len(pictures)
         faces, wanted = self._faces_of(pictures)
         if len(wanted):
             pixels = faces.pixels(self._network.input_size)
+            answers[wanted] = self._network.of_pixels(pixels)
             for i, face, heat in zip(wanted.tolist(), pixels, self._network.heat_of(pixels), strict=True):
-                answers[i] = Heat(face, heat)
-        return answers
+                heats[i] = Heat(face, heat)
+        return answers, heats
 
     def _of_some(self, pictures: "Pictures") -> Floats:
-        answers = np.full((len(pictures), len(self.pipeline.class_names)), np.nan, dtype=np.float32)
+        answers = self._unanswered(len(pictures))
         faces, wanted = self._faces_of(pictures)
         if len(wanted):
             answers[wanted] = self._of_faces(faces)
         return answers
+
+    def _unanswered(self, count: int) -> Floats:
+        return np.full((count, len(self.pipeline.class_names)), np.nan, dtype=np.float32)
 
     def _faces_of(self, pictures: "Pictures") -> "tuple[Pictures, npt.NDArray[np.intp]]":
         """The faces that get an answer, and which of the pictures they are."""
@@ -93,6 +99,8 @@ class Classifier:
 
         options = self.pipeline.input
         assert isinstance(options, FaceOptions)
+        if not len(pictures):
+            return pictures, np.empty(0, dtype=np.intp)
         faces, found = look_at_faces(pictures, options)
         wanted = np.flatnonzero(found | (options.no_face != "drop"))
         return faces.select(wanted.tolist()), wanted

@@ -46,6 +46,13 @@ def find_model(client: MlflowClient, uri: str) -> FoundModel:
             name, alias, number = registered.groups()
             if number is not None:
                 return _behind(client, client.get_model_version(name, number), uri)
+            aliases = client.get_registered_model(name).aliases
+            if alias not in aliases:
+                has = ", ".join(f"@{one} (version {aliases[one]})" for one in sorted(aliases)) or "none"
+                raise ModelError(
+                    f"{uri}: the model {name} has no alias {alias!r}. Its aliases: {has}. A promoted version loses "
+                    f"@challenger; every version has its number, as in models:/{name}/1."
+                )
             return _behind(client, client.get_model_version_by_alias(name, alias), uri)
         if (logged := re.fullmatch(r"models:/(m-[0-9a-f]+)", uri)) is not None:
             model = client.get_logged_model(logged[1])

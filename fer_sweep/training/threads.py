@@ -43,15 +43,18 @@ def _go_together(courses: Sequence[Iterator[None]]) -> None:
     stopped = threading.Event()
 
     def go(course: Iterator[None]) -> None:
-        for _ in course:
-            if stopped.is_set():
-                return
+        try:
+            for _ in course:
+                if stopped.is_set():
+                    return
+        except BaseException:
+            stopped.set()
+            raise
 
     share = max(1, torch.get_num_threads() // len(courses))
     with threads_each(share), ThreadPoolExecutor(len(courses)) as pool:
         try:
             for done in [pool.submit(go, course) for course in courses]:
                 done.result()
-        except BaseException:  # an interruption too
-            stopped.set()
-            raise
+        finally:
+            stopped.set()  # an interruption ends the others too

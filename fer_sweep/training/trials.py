@@ -77,12 +77,12 @@ def gpu_count() -> int:
 def require_weights(spec: SweepSpec) -> None:
     """Raises DataError, with a line for each, if the base or a trial that the search can propose is to start from
     weights that cannot be had: better now than in the trial that wants them."""
-    problems = []
+    problems: dict[str, None] = {}  # each once: one missing file is missing for every depth
     for model in resnets_reached(spec):
         try:
             load_weights(model)
         except DataError as error:
-            problems.append(str(error))
+            problems[str(error)] = None
     if problems:
         raise DataError("\n".join(problems))
 

@@ -12,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from fer_sweep.cli import explanation
+from fer_sweep.cli import predict as asking
 from fer_sweep.cli.app import app
 from fer_sweep.data import Samples, load_samples
 from fer_sweep.errors import DataError, FerSweepError, ModelError, TrackingError
@@ -166,6 +167,27 @@ def test_what_speaks_for_the_answers_can_be_seen(models: Models, folder: Path, t
         assert picture.size == (600, 325)
 
 
+def test_bad_pictures_do_not_keep_the_others_from_being_explained(
+    models: Models, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "AT_ONCE", 2)  # a batch without any readable picture
+    for n in range(3):
+        (folder / f"bad_{n}.png").write_text("no picture")
+    sheet, home = tmp_path / "why.png", ("--home", models.home.root)
+
+    done = invoke("models:/fer/1", folder, "--explain", sheet, *home, "--json")
+
+    assert isinstance(done.exception, DataError)
+    assert str(done.exception).startswith("3 of 6 pictures could not be read")
+    found = json.loads(done.stdout)
+    assert found["explanation"] == str(sheet)
+    assert sum(one["label"] is not None for one in found["predictions"]) == 3
+    plain = invoke("models:/fer/1", folder, *home, "--json")
+    assert found["predictions"] == json.loads(plain.stdout)["predictions"]
+    with Image.open(sheet) as picture:
+        assert picture.height == 325
+
+
 def test_what_cannot_be_explained_is_told(
     models: Models, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,7 +212,7 @@ def test_what_cannot_be_explained_is_told(
             sheet,
         ): "--explain: no picture has an answer, so there is nothing to show",
         (f"runs:/{models.run_id}/rows", tmp_path / "rows.csv", "--explain", sheet): (
-            r"\(model\.kind: svm\) sees features, not pictures, so there are no places to show\. Ask a CNN or a ResNet"
+            r"\(model\.kind: svm\) sees features or descriptors, not pictures, so there are no places to show\. Ask a CNN"
         ),
     }.items():
         with pytest.raises(FerSweepError, match=message):
@@ -221,7 +243,11 @@ def test_models_that_there_are_not_are_told(models: Models, folder: Path, tmp_pa
 
     for arguments, message in {
         ("fer", folder, *home): r"'fer' names no model\. A model is models:/NAME@ALIAS",
-        ("models:/fer@challenger", folder, *home): r"fer@challenger is no model of fer-sweep in .*alias challenger",
+        (
+            "models:/fer@challenger",
+            folder,
+            *home,
+        ): r"the model fer has no alias 'challenger'\. Its aliases: @champion \(version 1\)\. .* as in models:/fer/1\.",
         ("models:/fer/7", folder, *home): r"models:/fer/7 is no model of fer-sweep",
         ("models:/m-0123", folder, *home): r"models:/m-0123 is no model of fer-sweep",
         (f"runs:/{models.run_id}/face", folder, *home): r"no model called 'face'\. Its models: faces, rows",

@@ -39,7 +39,8 @@ def test_a_group_goes_at_the_same_time() -> None:
     go_side_by_side([course() for _ in range(3)], at_once=3)
 
 
-def test_what_one_raises_ends_the_others_after_their_step() -> None:
+@pytest.mark.parametrize("first", [True, False])
+def test_what_one_raises_ends_the_others_after_their_step(first: bool) -> None:
     begun, failed = threading.Event(), threading.Event()
     steps: list[int] = []
 
@@ -57,7 +58,7 @@ def test_what_one_raises_ends_the_others_after_their_step() -> None:
             yield
 
     with pytest.raises(ValueError, match="no more"):
-        go_side_by_side([failing(), long()], at_once=2)
+        go_side_by_side([failing(), long()] if first else [long(), failing()], at_once=2)
 
     assert len(steps) < 10_000_000
     assert torch.get_num_threads() == 4
