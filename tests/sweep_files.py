@@ -45,6 +45,8 @@ def shortened(file: Path) -> list[str]:
         overrides += ["model.input_size=32", "model.weights=none"]
     if spec.schedule.kind == "step":
         overrides.append("schedule.at=[10, 20]")
+    if spec.schedule.warm_up >= epochs:
+        overrides.append("schedule.warm_up=1")
     if spec.trains_on_pictures:  # what a confirmation is, the others show
         overrides.append("confirm=null")
     elif spec.confirm is not None:

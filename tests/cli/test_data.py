@@ -176,7 +176,9 @@ def test_the_cache_is_shown_and_cleared(faces: Path, tmp_path: Path) -> None:
     invoke("inspect", str(faces), "--home", str(tmp_path))
 
     assert [entry["kind"] for entry in as_json("cache", "--home", str(tmp_path))["entries"]] == ["faces", "verdicts"]
-    assert "faces" in invoke("cache", "--home", str(tmp_path)).stdout
+    shown = invoke("cache", "--home", str(tmp_path)).stdout
+    assert re.search(r"what +arrays +size +last used", shown)
+    assert re.search(r"faces +1 +0\.1 MB", shown)
     assert "2 arrays deleted, 0.1 MB freed" in invoke("cache", "--clear", "--home", str(tmp_path)).stdout
     assert as_json("cache", "--home", str(tmp_path))["bytes"] == 0
 

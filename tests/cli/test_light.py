@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
 from fer_sweep import __version__
+from fer_sweep.cli import plan as planning
 from fer_sweep.cli.app import app
 from fer_sweep.errors import SpecError, StudyError
 from tests.cli.commands import ROOT, fer_sweep
@@ -99,6 +100,11 @@ def test_status_of_nothing_of_all_and_of_an_unknown_study(tmp_path: Path) -> Non
     unknown = invoke("status", "tinny", "--home", home.root).exception
     assert isinstance(unknown, StudyError)
     assert f"no study is called 'tinny' in {home.root}. Known studies: tiny." == str(unknown)
+
+
+@pytest.mark.parametrize(("speed", "told"), [(0.0123, "0.012"), (3.456, "3.5"), (12345.6, "12,346")])
+def test_a_slow_network_has_a_speed_too(speed: float, told: str) -> None:
+    assert planning._rate(speed) == told
 
 
 def test_plan_in_words_and_in_json(tmp_path: Path) -> None:

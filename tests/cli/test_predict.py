@@ -212,7 +212,7 @@ def test_what_cannot_be_explained_is_told(
             sheet,
         ): "--explain: no picture has an answer, so there is nothing to show",
         (f"runs:/{models.run_id}/rows", tmp_path / "rows.csv", "--explain", sheet): (
-            r"\(model\.kind: svm\) sees features or descriptors, not pictures, so there are no places to show\. Ask a CNN"
+            r"\(model\.kind: svm\) sees features or descriptors, not pictures, so there are no places to show"
         ),
     }.items():
         with pytest.raises(FerSweepError, match=message):

@@ -24,6 +24,8 @@ from fer_sweep.training.seeds import derive_seed
 from fer_sweep.training.trials import TrialRequest, run_trials
 
 CPU = torch.device("cpu")
+NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+DEVICES = [CPU, pytest.param(torch.device("cuda"), marks=NO_GPU)]
 DATA = SyntheticFaces(source="synthetic_faces", samples=56, persons=8, size=32)
 CNN = CnnModel(kind="cnn", input_size=16, width=4, hidden_units=16)
 RESNET = ResnetModel(kind="resnet", mode="finetune", weights="none", input_size=32)
@@ -54,15 +56,15 @@ def member(
     )
 
 
-def population(samples: Samples, *members: PictureMember) -> PicturePopulation:
-    return PicturePopulation(members, samples.pictures.pixels(16), classes=7, epochs=20, device=CPU)
+def population(samples: Samples, *members: PictureMember, device: torch.device = CPU) -> PicturePopulation:
+    return PicturePopulation(members, samples.pictures.pixels(16), classes=7, epochs=20, device=device)
 
 
 def trial(samples: Samples, **settings: Any) -> list[EpochReport | TrialResult | TrialFailure]:
-    checkpoints = settings.pop("checkpoints", None)
+    checkpoints, device = settings.pop("checkpoints", None), settings.pop("device", CPU)
     config = TrialConfig(data=DATA, **{"model": CNN, "train": TRAIN, **settings})
     split = make_split(samples, config.protocol)
-    return list(run_trials([TrialRequest(0, config, 1)], samples, split, device=CPU, checkpoints=checkpoints))
+    return list(run_trials([TrialRequest(0, config, 1)], samples, split, device=device, checkpoints=checkpoints))
 
 
 def result_of(records: list[EpochReport | TrialResult | TrialFailure]) -> TrialResult:
@@ -70,15 +72,15 @@ def result_of(records: list[EpochReport | TrialResult | TrialFailure]) -> TrialR
     return records[-1]
 
 
-def plain_loop(samples: Samples, one: PictureMember, epochs: int) -> torch.nn.Module:
+def plain_loop(samples: Samples, one: PictureMember, epochs: int, device: torch.device) -> torch.nn.Module:
     """What a user would write, with the same random numbers."""
-    net = build_cnn(CNN, classes=7, seed=one.seed)
+    net = build_cnn(CNN, classes=7, seed=one.seed).to(device)
     optimizer = torch.optim.Adam(net.parameters(), lr=one.train.learning_rate)
-    x = torch.tensor(samples.pictures.pixels(16)).permute(0, 3, 1, 2).float().div(255.0).sub(MEAN[0]).div(0.5)
-    y = torch.from_numpy(samples.y.copy())
+    x = prepared(samples, device)
+    y = torch.from_numpy(samples.y.copy()).to(device)
     for epoch in range(epochs):
         torch.manual_seed(derive_seed(one.seed, "epoch", epoch))
-        batches = list(torch.split(torch.randperm(len(one.y)), 8))
+        batches = list(torch.split(torch.randperm(len(one.y), device=device), 8))
         if len(batches[-1]) == 1:
             batches[-2:] = [torch.cat(batches[-2:])]
         net.train()
@@ -89,18 +91,24 @@ def plain_loop(samples: Samples, one: PictureMember, epochs: int) -> torch.nn.Mo
     return net.eval()
 
 
-@pytest.mark.parametrize("n", [40, 41, 43])
-def test_the_engine_is_the_plain_loop(samples: Samples, n: int) -> None:
-    one = member(samples, n=n)
-    x = torch.tensor(samples.pictures.pixels(16)).permute(0, 3, 1, 2).float().div(255.0).sub(0.5).div(0.5)
-    with torch.random.fork_rng():
-        expected = plain_loop(samples, one, 2)(x).softmax(-1).detach().numpy()
+def prepared(samples: Samples, device: torch.device) -> torch.Tensor:
+    x = torch.tensor(samples.pictures.pixels(16)).permute(0, 3, 1, 2).float().div(255.0).sub(MEAN[0]).div(0.5)
+    return x.to(device)
 
-    engine = population(samples, one)
+
+@pytest.mark.parametrize("device", DEVICES, ids=str)
+@pytest.mark.parametrize("n", [40, 41, 43])
+def test_the_engine_is_the_plain_loop(samples: Samples, n: int, device: torch.device) -> None:
+    one = member(samples, n=n, train=TRAIN.model_copy(update={"precision": "float32"}))
+    with torch.random.fork_rng():
+        expected = plain_loop(samples, one, 2, device)(prepared(samples, device)).softmax(-1).detach().cpu().numpy()
+
+    engine = population(samples, one, device=device)
     engine.advance(2)
 
-    np.testing.assert_allclose(engine.predict(-1)[0], expected[:n], atol=2e-3)
-    np.testing.assert_allclose(engine.predict(1)[0], expected[n:], atol=2e-3)
+    atol = 2e-3 if device == CPU else 2e-2  # a GPU multiplies with 10 bits in convolutions
+    np.testing.assert_allclose(engine.predict(-1)[0], expected[:n], atol=atol)
+    np.testing.assert_allclose(engine.predict(1)[0], expected[n:], atol=atol)
     assert engine.predict(0)[0].shape == (0, 7)
 
 
@@ -149,9 +157,11 @@ def test_torchs_own_generator_is_left_as_it_was(samples: Samples) -> None:
     assert torch.rand(1) == expected
 
 
-def test_the_same_seed_gives_the_same_result_twice(samples: Samples) -> None:
-    augment = AugmentConfig(flip=True, crop=0.1, colour=0.2, erasing=0.3, mixup=0.2)
-    first, second = (result_of(trial(samples, augment=augment)) for _ in range(2))
+@pytest.mark.parametrize("device", DEVICES, ids=str)
+def test_the_same_seed_gives_the_same_result_twice(samples: Samples, device: torch.device) -> None:
+    augment = AugmentConfig(flip=True, crop=0.1, rotation=10.0, colour=0.2, erasing=0.3, mixup=0.2)
+    train = TRAIN.model_copy(update={"deterministic": True})
+    first, second = (result_of(trial(samples, augment=augment, train=train, device=device)) for _ in range(2))
 
     for one, other in zip(first.networks, second.networks, strict=True):
         np.testing.assert_array_equal(one.test_probabilities, other.test_probabilities)
@@ -230,9 +240,10 @@ def test_bdr_removes_from_networks_on_pictures_and_random_removal_as_many(sample
             assert min(removal.errors) >= removal.threshold
 
 
-def test_bfloat16_is_close_to_float32(samples: Samples) -> None:
+@pytest.mark.parametrize("device", DEVICES, ids=str)
+def test_bfloat16_is_close_to_float32(samples: Samples, device: torch.device) -> None:
     exact, rough = (
-        result_of(trial(samples, train=TRAIN.model_copy(update={"precision": precision})))
+        result_of(trial(samples, train=TRAIN.model_copy(update={"precision": precision}), device=device))
         for precision in ("float32", "bfloat16")
     )
 
@@ -249,6 +260,7 @@ def test_the_cnn_can_learn_a_small_set_by_heart(samples: Samples) -> None:
     assert (engine.predict(-1)[0].argmax(1) == samples.y[:14]).mean() >= 13 / 14
 
 
+@pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize(
     "removal",
     [
@@ -262,12 +274,13 @@ def test_the_cnn_can_learn_a_small_set_by_heart(samples: Samples) -> None:
     ids=lambda removal: removal.rule,
 )
 def test_an_interrupted_trial_goes_on_as_if_nothing_had_happened(
-    samples: Samples, tmp_path: Path, removal: RemovalConfig
+    samples: Samples, tmp_path: Path, removal: RemovalConfig, device: torch.device
 ) -> None:
-    config = TrialConfig(data=DATA, model=CNN, train=TRAIN.model_copy(update={"epochs": 6}), removal=removal)
+    train = TRAIN.model_copy(update={"epochs": 6, "deterministic": True})
+    config = TrialConfig(data=DATA, model=CNN, train=train, removal=removal)
     split, request = make_split(samples, config.protocol), TrialRequest(5, config, 1)
-    whole = list(run_trials([request], samples, split, device=CPU))
-    interrupted = run_trials([request], samples, split, device=CPU, checkpoints=tmp_path)
+    whole = list(run_trials([request], samples, split, device=device))
+    interrupted = run_trials([request], samples, split, device=device, checkpoints=tmp_path)
     for _ in range(5):
         next(interrupted)
     interrupted.close()
@@ -282,7 +295,7 @@ def test_an_interrupted_trial_goes_on_as_if_nothing_had_happened(
             return original(self, epoch)
 
         patch.setattr(PictureNetwork, "train_one_epoch", counting)
-        resumed = list(run_trials([request], samples, split, device=CPU, checkpoints=tmp_path))
+        resumed = list(run_trials([request], samples, split, device=device, checkpoints=tmp_path))
 
     assert set(trained) == {4, 5}
     assert resumed[:-1] == whole[:-1]
@@ -323,6 +336,7 @@ def test_too_little_memory_fails_the_trial_with_what_to_try(samples: Samples, mo
     assert "too small for 2 networks of a trial with train.batch_size: 8 and model.input_size: 16" in failure.message
 
 
+@pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize(
     ("model", "blocks"),
     [
@@ -333,9 +347,9 @@ def test_too_little_memory_fails_the_trial_with_what_to_try(samples: Samples, mo
     ids=["cnn", "finetune", "extract"],
 )  # fmt: skip
 def test_a_result_shows_what_its_first_network_looks_at(
-    samples: Samples, model: CnnModel | ResnetModel, blocks: list[tuple[int, int, int]]
+    samples: Samples, model: CnnModel | ResnetModel, blocks: list[tuple[int, int, int]], device: torch.device
 ) -> None:
-    result = result_of(trial(samples, model=model, train=TRAIN.model_copy(update={"epochs": 1})))
+    result = result_of(trial(samples, model=model, train=TRAIN.model_copy(update={"epochs": 1}), device=device))
     shown = result.explanation
 
     assert shown is not None
