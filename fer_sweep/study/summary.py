@@ -97,7 +97,7 @@ def labels(spec: SweepSpec, samples: Samples, split: Split) -> tuple[str, ...]:
 def _kept_by_guard(spec: SweepSpec, samples: Samples, split: Split) -> Iterator[str]:
     """A word on classes so small that `removal.min_per_class` protects all of their training samples."""
     least = getattr(spec.removal, "min_per_class", 0)
-    if "removal.min_per_class" in spec.parameters:
+    if not least or "removal.min_per_class" in spec.parameters:
         return
     counts = np.array([np.bincount(samples.y[fold.train], minlength=samples.classes) for fold in split.folds])
     kept = [f"{samples.class_names[c]} ({most} at most)" for c, most in enumerate(counts.max(axis=0)) if most <= least]

@@ -39,5 +39,5 @@ def explain(module: nn.Module, prepared: Tensor, rows: Integers, pictures: npt.N
 
 
 def shown_channels(maps: Tensor) -> Floats:
-    """The first (c, h, w) of a picture's maps (C, h, w)."""
-    return np.asarray(maps[:MOST_CHANNELS].float().cpu().numpy())
+    """The first (c, h, w) of a picture's maps (C, h, w), copied: what is kept of them must not keep the rest."""
+    return np.array(maps[:MOST_CHANNELS].float().cpu().numpy())
