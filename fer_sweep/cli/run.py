@@ -8,7 +8,7 @@ from fer_sweep.cli import tables
 from fer_sweep.cli.console import err, out
 from fer_sweep.cli.interruption import Cancelled, Interruption
 from fer_sweep.cli.progress import StudyProgress
-from fer_sweep.cli.tracking import TrackingWatch, home_option, say_damage
+from fer_sweep.cli.tracking import TrackingWatch, home_option, say_damage, store_option
 from fer_sweep.data import load_samples
 from fer_sweep.data.cache import Cache
 from fer_sweep.errors import TrackingError
@@ -65,7 +65,7 @@ def conduct(
         for warning in samples.warnings:
             err.print(f"warning: {warning}", style="yellow", soft_wrap=True)
         with open_study(spec, samples, place, branch=branch) as study:
-            watch = TrackingWatch(writer, study.name, place)
+            watch = TrackingWatch(writer, study.name, place, tracking_uri=tracking_uri)
             with Recorder(study, provenance=provenance()) as recorder:
                 say_damage(err, recorder)
                 watch.begin()
@@ -120,7 +120,9 @@ def _finish(study: OpenStudy, recorder: Recorder, end: StudyFinished | None, *, 
 def where_to_look(home: Home, tracking_uri: str | None, study: str, *, offline: bool) -> str:
     """Where the runs of a study can be seen, or how they get there."""
     if offline:
-        return f"It is not in MLflow yet. Send it: fer-sweep sync {study}{home_option(home)}"
+        return (
+            f"It is not in MLflow yet. Send it: fer-sweep sync {study}{home_option(home)}{store_option(tracking_uri)}"
+        )
     if tracking_uri is None:
         return f"Browse it in the MLflow UI: fer-sweep serve{home_option(home)}   then open http://127.0.0.1:5000"
     uri = without_passwords(tracking_uri)

@@ -8,16 +8,18 @@ from rich.console import Console
 
 from fer_sweep.cli.console import err
 from fer_sweep.study.home import DEFAULT_HOME, Home
+from fer_sweep.tracking.address import without_passwords
 from fer_sweep.tracking.outbox import read_outbox
 from fer_sweep.tracking.recorder import Recorder
 from fer_sweep.tracking.writer_process import Message, WriterProcess
 
 
 class TrackingWatch:
-    """Listens to the writer of a study and tells the terminal what a person should know. writer: None when offline."""
+    """Listens to the writer of a study and tells the terminal what a person should know. writer: None when offline;
+    tracking_uri: of the store, as it was given; None for the home's own."""
 
-    def __init__(self, writer: WriterProcess | None, study: str, home: Home) -> None:
-        self._writer, self._study, self._home = writer, study, home
+    def __init__(self, writer: WriterProcess | None, study: str, home: Home, *, tracking_uri: str | None) -> None:
+        self._writer, self._study, self._home, self._uri = writer, study, home, tracking_uri
         self._failing = False
         self._refused: set[str] = set()
         self._sent = 0
@@ -52,7 +54,8 @@ class TrackingWatch:
         entries = "1 entry" if left == 1 else f"{left} entries"
         return (
             f"{entries} of study {self._study} could not be written to MLflow: {why} "
-            f"Nothing is lost: fer-sweep sync {self._study}{home_option(self._home)} sends them."
+            f"Nothing is lost: fer-sweep sync {self._study}{home_option(self._home)}{store_option(self._uri)} sends "
+            "them."
         )
 
     def _left(self, ends: Sequence[int]) -> int:
@@ -97,6 +100,11 @@ def say_damage(console: Console, recorder: Recorder) -> None:
 def home_option(home: Home) -> str:
     """The option that a command needs to find this home."""
     return "" if home.root == DEFAULT_HOME else f" --home {shlex.quote(str(home.root))}"
+
+
+def store_option(tracking_uri: str | None) -> str:
+    """The option that a command needs to find this store, without a password."""
+    return "" if tracking_uri is None else f" --tracking-uri {shlex.quote(without_passwords(tracking_uri))}"
 
 
 def _warn(text: str) -> None:

@@ -48,11 +48,15 @@ class Tracker:
         with self._errors():
             self.experiment = experiment_id(client, facts.spec.name, store.artifacts)
             self._runs: dict[RunKey, KnownRun] = {}
-            for run in runs_of_study(client, self.experiment, facts.name, "trial"):
+            trials = runs_of_study(client, self.experiment, facts.name, "trial")
+            # complete ones first: a request that was answered too late has left an empty run beside them
+            for run in sorted(trials, key=lambda run: "fer.state" not in run.data.tags):
                 tags = run.data.tags
                 self._keep_first(run, (tags["fer.stage"], int(tags["fer.trial"]), tags["fer.split_hash"]))
             self._parent: KnownRun | None = None
-            for run in runs_of_study(client, self.experiment, facts.name, "study"):
+            studies = runs_of_study(client, self.experiment, facts.name, "study")
+            with_trials = {run.parent for run in self._runs.values()}
+            for run in sorted(studies, key=lambda run: run.info.run_id not in with_trials):
                 if self._parent is None:
                     self._parent = known(run)
                 else:

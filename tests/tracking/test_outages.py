@@ -95,7 +95,8 @@ def test_a_server_that_stays_away_leaves_everything_to_sync(
 
     assert command.process.wait(timeout=120) == 4
     assert "could not be written to MLflow" in command.stderr
-    assert f"Nothing is lost: fer-sweep sync away --home {home.root} sends them." in command.stderr
+    remedy = f"fer-sweep sync away --home {home.root} --tracking-uri {proxy.url}"
+    assert f"Nothing is lost: {remedy} sends them." in command.stderr
     assert "Best of the search" in command.stdout.replace("\n", " ")
     refused = fer_sweep("sync", "--home", home.root, "--tracking-uri", proxy.url, **QUICK)
     assert refused.returncode == 4

@@ -227,6 +227,28 @@ def test_deleted_and_unfinished_runs_are_caught_up(tmp_path: Path) -> None:
         assert metric_rows(home) == rows + deleted_rows
 
 
+def test_of_two_runs_of_a_trial_the_complete_one_stays(tmp_path: Path) -> None:
+    """A request that was answered too late leaves an empty run with the same start."""
+    home = new_home(tmp_path)
+    with opened(home, tmp_path, ["run_cap=2", "train.epochs=6"]) as (study, tracker):
+        events = follow(study, tracker)
+        finish(study, tracker, events)
+        client, before, parent = client_of(home), children_of(home), tracker.parent_run
+        assert parent is not None
+        for run in (before["search", 1], client.get_run(parent)):
+            tags = {key: value for key, value in run.data.tags.items() if key != "fer.state"}
+            client.create_run(run.info.experiment_id, start_time=run.info.start_time - 1, tags=tags)
+
+        later = tracker_of(study, home)
+
+        assert later.parent_run == parent
+        assert missing(later, events) == []
+        assert {key: run.info.run_id for key, run in children_of(home).items()} == {
+            key: run.info.run_id for key, run in before.items()
+        }
+        assert len(client.search_runs([before["search", 1].info.experiment_id])) == len(before) + 1
+
+
 def test_children_follow_when_the_parent_run_was_deleted(tmp_path: Path) -> None:
     home = new_home(tmp_path)
     with opened(home, tmp_path, ["run_cap=1", "train.epochs=6"]) as (study, tracker):
