@@ -111,7 +111,8 @@ def deliver(
     after the source has ended.
     """
     delivery = _Delivery(facts, files, store)
-    failing_since: float | None = None
+    failing_since: float | None = None  # or since the source has ended, if that was later
+    end_seen = False
     pause = FIRST_PAUSE
     if not wait_for_store:
         yield delivery.connect()
@@ -126,7 +127,9 @@ def deliver(
         except TrackingError as error:
             delivery.disconnect()
             now = time.monotonic()
-            failing_since = now if failing_since is None else failing_since
+            if failing_since is None or (source.ended and not end_seen):
+                failing_since = now
+            end_seen = source.ended
             if source.ended and now - failing_since >= patience and not delivery.doubts:
                 raise
             yield Failing(str(error), pause)

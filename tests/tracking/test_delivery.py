@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -229,6 +230,37 @@ def test_a_store_that_stays_away_is_given_up_in_the_end(study: OpenStudy, home: 
         list(deliver(study.facts, study.files, store, NothingMore(), patience=0.3, wait_for_store=True))
 
     assert unsent(study.files, store) == ENTRIES
+
+
+class EndsWhileTheStoreIsAway(NothingMore):
+    """A study that goes on for three failures."""
+
+    ended = False
+
+    def __init__(self) -> None:
+        self._waits = 0
+
+    def wait(self, seconds: float) -> None:
+        self._waits += 1
+        self.ended = self._waits >= 3
+        time.sleep(0.3)
+
+
+def test_patience_begins_when_the_study_ends_not_when_the_store_went(
+    study: OpenStudy, home: Home, store: Store
+) -> None:
+    home.mlflow_file.unlink()
+    home.mlflow_file.mkdir()
+    source, ended = EndsWhileTheStoreIsAway(), list[bool]()
+
+    def follow() -> None:
+        for _ in deliver(study.facts, study.files, store, source, patience=0.2, wait_for_store=True):
+            ended.append(source.ended)
+
+    with pytest.raises(TrackingError, match=r"mlflow\.db does not answer"):
+        follow()
+
+    assert ended == [False, False, False, True], "one more failure after the end, and then patience is over"
 
 
 def test_runs_of_other_hands_in_the_same_experiment_are_left_alone(study: OpenStudy, home: Home, store: Store) -> None:
