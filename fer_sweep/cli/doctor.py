@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from rich.text import Text
 
 from fer_sweep.cli.console import err, out
+from fer_sweep.data.counts import counted
 from fer_sweep.errors import FerSweepError
 from fer_sweep.study.home import Home
 from fer_sweep.study.store import study_names
@@ -118,7 +119,7 @@ def _tell(done: Iterator[Done], *, as_json: bool) -> list[Done]:
 
 def _conclusion(remaining: Sequence[Finding], failed: Sequence[Done]) -> str:
     if remaining:
-        problems = "1 problem" if len(remaining) == 1 else f"{len(remaining)} problems"
+        problems = counted(len(remaining), "problem")
         repairable = sum(finding.repair is not None for finding in remaining)
         more = f"; fer-sweep doctor --repair mends {repairable} of them" if repairable else ""
         return f"{problems}{more}."

@@ -71,22 +71,18 @@ def show_predictions(
         client = open_client(store)
         found = find_model(client, uri)
         classifier = Classifier(fetch_pipeline(client, found))
-    names = classifier.pipeline.class_names
-    if _takes_rows(classifier):
-        files: Sequence[str] = inputs
-    else:
-        files = [file for given in inputs for file in _files(given)]
+    names, rows = classifier.pipeline.class_names, _takes_rows(classifier)
+    files = inputs if rows else [file for given in inputs for file in _files(given)]
     if explain is not None:
         require_pictures(found, classifier, len(files))
-    if _takes_rows(classifier):
-        predictions = _of_tables(classifier, files)
-    else:
-        predictions = _of_pictures(classifier, files, explained=explain is not None)
+    predictions = (
+        _of_tables(classifier, files) if rows else _of_pictures(classifier, files, explained=explain is not None)
+    )
     if as_json:
         explanation = None if explain is None else str(explain)
         out.print_json(json.dumps({**_as_json(found, names, predictions), "explanation": explanation}))
     else:
-        out.print(_table(out, predictions, names, named=not _takes_rows(classifier)))
+        out.print(_table(out, predictions, names, named=not rows))
     if explain is not None:
         _explain(explain, found, predictions, names)
     failed = [p for p in predictions if p.failed]

@@ -56,7 +56,9 @@ def inspect(config: FolderData | Fer2013Data, cache: Cache | None, *, faces: boo
     else:
         samples, layout, unreadable = load_fer2013_samples(config, cache), "FER-2013", ()
         warnings = samples.warnings
-    missed = np.flatnonzero(find_faces(samples.pictures)[:, 0] == 0).tolist() if faces else []
+    missed = None
+    if faces:
+        missed = tuple(samples.ids[i] for i in np.flatnonzero(find_faces(samples.pictures)[:, 0] == 0))
     return Inspection(
         layout=layout,
         pictures=len(samples),
@@ -65,7 +67,7 @@ def inspect(config: FolderData | Fer2013Data, cache: Cache | None, *, faces: boo
         sizes=_sizes(samples),
         unreadable=unreadable,
         warnings=warnings,
-        without_face=tuple(samples.ids[i] for i in missed) if faces else None,
+        without_face=missed,
     ), samples
 
 

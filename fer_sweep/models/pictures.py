@@ -35,3 +35,7 @@ class Normalization:
     def apply(self, x: Tensor) -> Tensor:
         """(B, 3, S, S) in, the same out."""
         return (x - self._mean) / self._deviation
+
+    def prepared(self, pixels: Tensor) -> Tensor:
+        """(B, 3, S, S) of whole pictures (B, S, S, 3) uint8."""
+        return self.apply(plain_batch(pixels, torch.arange(len(pixels), device=pixels.device)))

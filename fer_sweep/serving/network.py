@@ -6,7 +6,7 @@ import torch
 
 from fer_sweep.models.grad_cam import block_maps, grad_cam, head_of
 from fer_sweep.models.mlp import MlpWeights, as_module
-from fer_sweep.models.pictures import Normalization, build_picture_network, plain_batch
+from fer_sweep.models.pictures import Normalization, build_picture_network
 from fer_sweep.serving.pipeline import Weights
 from fer_sweep.spec.models import CnnModel, MlpModel, ResnetModel
 
@@ -42,16 +42,13 @@ class Network:
         """(n, C) probabilities of faces (n, S, S, 3)."""
         logits = []
         for batch in torch.split(torch.tensor(pixels), BATCH):
-            logits.append(self._module(self._prepared(batch)))
+            logits.append(self._module(self._normalization.prepared(batch)))
         return np.asarray(torch.cat(logits).softmax(-1).numpy())
 
     def heat_of(self, pixels: npt.NDArray[np.uint8]) -> Floats:
         """(n, S, S) in [0, 1]: what in faces (n, S, S, 3) speaks for the class that is predicted (Grad-CAM)."""
         heat = []
         for batch in torch.split(torch.tensor(pixels), BATCH):
-            last = block_maps(self._module, self._prepared(batch))[-1]
+            last = block_maps(self._module, self._normalization.prepared(batch))[-1]
             heat.append(grad_cam(head_of(self._module), last, self.input_size)[1])
         return np.asarray(torch.cat(heat).numpy())
-
-    def _prepared(self, batch: torch.Tensor) -> torch.Tensor:
-        return self._normalization.apply(plain_batch(batch, torch.arange(len(batch))))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from fer_sweep.data.counts import counted
 from fer_sweep.spec import to_yaml
 from fer_sweep.study.facts import StudyFacts
 from fer_sweep.study.home import StudyFiles
@@ -47,7 +48,7 @@ def write_study_artifacts(
 
 
 def _counted(shown: Sequence[object], summary: Summary) -> str:
-    trials = "1 trial" if len(summary.rows) == 1 else f"{len(summary.rows)} trials"
+    trials = counted(len(summary.rows), "trial")
     return trials if len(shown) == len(summary.rows) else f"{len(shown)} of {trials}"
 
 

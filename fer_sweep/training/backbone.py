@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from fer_sweep.data.pictures import Pictures, Pixels
 from fer_sweep.models.grad_cam import block_maps, grad_cam
-from fer_sweep.models.pictures import Normalization, plain_batch
+from fer_sweep.models.pictures import Normalization
 from fer_sweep.models.resnet import build_backbone
 from fer_sweep.spec.models import ResnetModel
 from fer_sweep.training.explanation import Integers, shown_channels
@@ -94,8 +94,7 @@ class Backbone:
         return np.asarray(torch.cat(batches, dim=1).numpy())
 
     def _prepared(self, pixels: Pixels) -> Tensor:
-        batch = torch.tensor(pixels, device=self._device)
-        return self._normalization.apply(plain_batch(batch, torch.arange(len(batch), device=self._device)))
+        return self._normalization.prepared(torch.tensor(pixels, device=self._device))
 
 
 def with_last_layer(model: ResnetModel, last_layer: Weights) -> dict[str, npt.NDArray[np.float32]]:

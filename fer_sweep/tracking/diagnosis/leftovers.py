@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fer_sweep.data.cache import LIMIT, Cache
+from fer_sweep.data.counts import counted
 from fer_sweep.study.home import Home
 from fer_sweep.study.lock import coordinator_of
 from fer_sweep.tracking.diagnosis.findings import DeleteFiles, Finding
@@ -41,8 +42,9 @@ def leftovers(home: Home) -> Iterator[Finding]:
     files = [*_temporary(home), *_checkpoints(home)]
     if files:
         size = sum(_bytes(file) for file in files)
-        what = "1 file" if len(files) == 1 else f"{len(files)} files"
-        found = f"{what} of processes that died, {_size(size)}: {files[0]}" + (", ..." if len(files) > 1 else "")
+        found = f"{counted(len(files), 'file')} of processes that died, {_size(size)}: {files[0]}" + (
+            ", ..." if len(files) > 1 else ""
+        )
         yield Finding("note", "leftovers", found, "fer-sweep doctor --repair deletes them.", DeleteFiles(tuple(files)))
     else:
         yield Finding("ok", "leftovers", "no temporary files were left behind")

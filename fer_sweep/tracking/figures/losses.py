@@ -10,6 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
+from fer_sweep.data.counts import counted
 from fer_sweep.tracking.figures.canvas import (
     BLUE,
     GREY,
@@ -58,13 +59,9 @@ def loss_histograms(
     ]
     _snapshots(places, shown, in_loss=in_loss)
     head(
-        figure, title, f"Cross-entropy of the training samples still in use, {_plural(len(networks), 'network')} pooled"
+        figure, title, f"Cross-entropy of the training samples still in use, {counted(len(networks), 'network')} pooled"
     )
     return png(figure)
-
-
-def _plural(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def pooled_histograms(networks: Sequence[NetworkResult]) -> tuple[IntArray, IntArray]:

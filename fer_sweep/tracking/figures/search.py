@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+from fer_sweep.data.counts import counted
 from fer_sweep.study.rows import TrialRow
 from fer_sweep.tracking.figures.canvas import (
     BLUE,
@@ -77,11 +78,7 @@ def _percent(rows: Sequence[TrialRow]) -> FloatArray:
 def _counts(rows: Sequence[TrialRow]) -> str:
     states = [row.state for row in rows]
     parts = [f"{states.count(s)} {s}" for s in ("complete", "pruned", "failed", "skipped", "running") if s in states]
-    return f"{_counted(len(rows), 'trial')} ({', '.join(parts)})" if rows else "no trials"
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    return f"{counted(len(rows), 'trial')} ({', '.join(parts)})" if rows else "no trials"
 
 
 def _mark_unfinished(axes: Axes, rows: Sequence[TrialRow]) -> None:
@@ -116,7 +113,7 @@ def importance(importances: Mapping[str, float]) -> bytes:
     head(
         figure,
         title,
-        f"Relative importance of {_counted(len(ordered), 'parameter')} within this search; not an effect size",
+        f"Relative importance of {counted(len(ordered), 'parameter')} within this search; not an effect size",
     )
     return png(figure)
 
@@ -143,7 +140,7 @@ def slices(rows: Sequence[TrialRow], *, metric: str, log_scaled: Container[str] 
     bar = figure.colorbar(points, ax=panels.tolist(), label="trial", pad=0.01, aspect=30)
     bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ringed = "; ringed: the base (trial 0)" if any(row.is_base and row.assignments for row in shown) else ""
-    head(figure, title, f"{_counted(len(shown), 'complete trial')}{ringed}")
+    head(figure, title, f"{counted(len(shown), 'complete trial')}{ringed}")
     return png(figure)
 
 
