@@ -8,7 +8,7 @@ from fer_sweep.cli import tables
 from fer_sweep.cli.console import err, out
 from fer_sweep.cli.interruption import Cancelled, Interruption
 from fer_sweep.cli.progress import StudyProgress
-from fer_sweep.cli.tracking import TrackingWatch, home_option, say_damage, store_option
+from fer_sweep.cli.tracking import TrackingWatch, say_damage
 from fer_sweep.data import load_samples
 from fer_sweep.data.cache import Cache
 from fer_sweep.errors import TrackingError
@@ -21,10 +21,11 @@ from fer_sweep.study.home import Home
 from fer_sweep.study.importance import importance
 from fer_sweep.study.study import OpenStudy, open_study, run_study
 from fer_sweep.study.summary import Summary, answer, summarize
-from fer_sweep.tracking.address import store_of, without_passwords
+from fer_sweep.tracking.address import Store, store_of
 from fer_sweep.tracking.entries import Status
 from fer_sweep.tracking.provenance import provenance
 from fer_sweep.tracking.recorder import Recorder
+from fer_sweep.tracking.sent import sent_to
 from fer_sweep.tracking.writer_process import WriterProcess
 from fer_sweep.training.pretraining import note_pretraining
 from fer_sweep.training.trials import require_weights
@@ -43,7 +44,8 @@ def run_sweep(
         out.print()
         tables.print_result(out, summary)
         if left is None:
-            out.print(where_to_look(place, tracking_uri, summary.study, offline=offline), soft_wrap=True)
+            store = store_of(tracking_uri, place)
+            out.print(where_to_look(place, store, summary.study, offline=offline), soft_wrap=True)
     if left is not None:
         raise TrackingError(left)
     return 0 if summary.best is not None else NO_VALID_TRIAL
@@ -56,7 +58,9 @@ def conduct(
     could not be written to MLflow, None if there are none."""
     require_executor(spec.resources)
     # first, because it takes seconds until MLflow is there, and on another core
-    with nullcontext() if offline else WriterProcess(store_of(tracking_uri, place), place) as writer:
+    store = store_of(tracking_uri, place)
+    known = sent_to(place.study(spec.name), store).end > 0
+    with nullcontext() if offline else WriterProcess(store, place, known=known) as writer:
         faces = getattr(spec.data, "face", "whole") != "whole"
         with err.status("looking for faces" if faces else "reading the data"):
             samples = load_samples(spec.data, Cache(place.cache))
@@ -65,7 +69,7 @@ def conduct(
         for warning in samples.warnings:
             err.print(f"warning: {warning}", style="yellow", soft_wrap=True)
         with open_study(spec, samples, place, branch=branch) as study:
-            watch = TrackingWatch(writer, study.name, place, tracking_uri=tracking_uri)
+            watch = TrackingWatch(writer, study.name, place, store)
             with Recorder(study, provenance=provenance()) as recorder:
                 say_damage(err, recorder)
                 watch.begin()
@@ -117,16 +121,13 @@ def _finish(study: OpenStudy, recorder: Recorder, end: StudyFinished | None, *, 
     return summary
 
 
-def where_to_look(home: Home, tracking_uri: str | None, study: str, *, offline: bool) -> str:
+def where_to_look(home: Home, store: Store, study: str, *, offline: bool) -> str:
     """Where the runs of a study can be seen, or how they get there."""
     if offline:
-        return (
-            f"It is not in MLflow yet. Send it: fer-sweep sync {study}{home_option(home)}{store_option(tracking_uri)}"
-        )
-    if tracking_uri is None:
-        return f"Browse it in the MLflow UI: fer-sweep serve{home_option(home)}   then open http://127.0.0.1:5000"
-    uri = without_passwords(tracking_uri)
-    return f"Browse it at {uri}" if uri.startswith("http") else f"It is in the MLflow store {uri}"
+        return f"It is not in MLflow yet. Send it: fer-sweep sync {study}{store.options(home)}"
+    if store == store_of(None, home):
+        return f"Browse it in the MLflow UI: fer-sweep serve{home.option}   then open http://127.0.0.1:5000"
+    return f"Browse it at {store.name}" if store.artifacts is None else f"It is in the MLflow store {store.name}"
 
 
 def _as_json(summary: Summary) -> dict[str, object]:

@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from fer_sweep.cli.console import err, out
-from fer_sweep.cli.tracking import home_option
 from fer_sweep.errors import TrackingError
 from fer_sweep.study.home import Home
 from fer_sweep.tracking.accounts import ADMIN, Accounts, prepare_accounts
@@ -99,7 +98,7 @@ def _tell_password(accounts: Accounts, home: Home) -> None:
     else:
         out.print(
             f"User {ADMIN} has its password from the first start. If it is lost: "
-            f"fer-sweep serve --new-password{home_option(home)}",
+            f"fer-sweep serve --new-password{home.option}",
             soft_wrap=True,
         )
     out.print("Programs (fer-sweep too) read MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.", soft_wrap=True)

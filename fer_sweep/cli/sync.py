@@ -4,12 +4,15 @@ import json
 from dataclasses import asdict, dataclass
 
 from fer_sweep.cli.console import err, out
+from fer_sweep.data.counts import counted
 from fer_sweep.errors import FerSweepError, StudyError, TrackingError
 from fer_sweep.study.facts import load_facts
 from fer_sweep.study.home import Home
 from fer_sweep.study.lock import writer_lock
+from fer_sweep.study.standing import run_by
 from fer_sweep.tracking.address import Store, store_of
 from fer_sweep.tracking.client import open_client
+from fer_sweep.tracking.completion import outbox_state
 from fer_sweep.tracking.delivery import Damaged, Failing, NothingMore, SetAside, Written, deliver
 from fer_sweep.tracking.sent import unsent
 
@@ -62,13 +65,26 @@ def _sync(name: str, home: Home, store: Store) -> Synced:
                         err.print(f"warning: a damaged entry in the outbox of {name} is passed over", style="yellow")
                     case Failing(why=why):
                         status.update(f"sending {name}: {why}")
+            _say_torn(name, home)
     except FerSweepError as error:
         problems.append(str(error))
     return Synced(name, written, unsent(files, store), " ".join(dict.fromkeys(problems)))
 
 
+def _say_torn(name: str, home: Home) -> None:
+    torn = 0 if run_by(home, name) else outbox_state(home, name).torn  # whoever runs it may just be writing
+    if torn:
+        err.print(
+            f"warning: the outbox of {name} ends in the middle of an entry (a crash, or a full disk): its last "
+            f"{counted(torn, 'byte')} cannot be sent. What it was about is noted anew by fer-sweep doctor --repair"
+            f"{home.option}, or by running the sweep file again.",
+            style="yellow",
+            soft_wrap=True,
+        )
+
+
 def _sentence(study: Synced, store: Store) -> str:
-    entries = "1 entry" if study.written == 1 else f"{study.written} entries"
+    entries = counted(study.written, "entry")
     if study.problem:
         return f"{study.study}: {entries} written, {study.left} left: {study.problem}"
     if not study.written:

@@ -1,31 +1,31 @@
 """What the terminal says of the way to MLflow: that it is blocked, that it is free again, what is left at the end."""
 
-import shlex
 from bisect import bisect_right
 from collections.abc import Sequence
 
 from rich.console import Console
 
 from fer_sweep.cli.console import err
-from fer_sweep.study.home import DEFAULT_HOME, Home
-from fer_sweep.tracking.address import without_passwords
+from fer_sweep.data.counts import counted
+from fer_sweep.study.home import Home
+from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.outbox import read_outbox
 from fer_sweep.tracking.recorder import Recorder
 from fer_sweep.tracking.writer_process import Message, WriterProcess
 
 
 class TrackingWatch:
-    """Listens to the writer of a study and tells the terminal what a person should know. writer: None when offline;
-    tracking_uri: of the store, as it was given; None for the home's own."""
+    """Listens to the writer of a study and tells the terminal what a person should know. writer: None when offline."""
 
-    def __init__(self, writer: WriterProcess | None, study: str, home: Home, *, tracking_uri: str | None) -> None:
-        self._writer, self._study, self._home, self._uri = writer, study, home, tracking_uri
+    def __init__(self, writer: WriterProcess | None, study: str, home: Home, store: Store) -> None:
+        self._writer, self._study, self._home, self._store = writer, study, home, store
         self._failing = False
         self._refused: set[str] = set()
         self._sent = 0
 
     def begin(self) -> None:
-        """Wait until the store has answered. Raises TrackingError if it does not: better before training than after."""
+        """Wait until the store has answered. Raises TrackingError if it does not, and never did: better before training
+        than after."""
         if self._writer is not None:
             self._writer.follow(self._study)
 
@@ -51,11 +51,9 @@ class TrackingWatch:
         self._writer = None
         if not why:
             return None
-        entries = "1 entry" if left == 1 else f"{left} entries"
         return (
-            f"{entries} of study {self._study} could not be written to MLflow: {why} "
-            f"Nothing is lost: fer-sweep sync {self._study}{home_option(self._home)}{store_option(self._uri)} sends "
-            "them."
+            f"{counted(left, 'entry')} of study {self._study} could not be written to MLflow: {why} "
+            f"Nothing is lost: fer-sweep sync {self._study}{self._store.options(self._home)} sends them."
         )
 
     def _left(self, ends: Sequence[int]) -> int:
@@ -90,21 +88,11 @@ def say_damage(console: Console, recorder: Recorder) -> None:
         )
     if recorder.damaged:
         console.print(
-            f"warning: {recorder.damaged} damaged {'entry' if recorder.damaged == 1 else 'entries'} in the outbox are "
-            "passed over. Finished trials that they were about are noted anew.",
+            f"warning: {counted(recorder.damaged, 'damaged entry')} in the outbox are passed "
+            "over. Finished trials that they were about are noted anew.",
             style="yellow",
             soft_wrap=True,
         )
-
-
-def home_option(home: Home) -> str:
-    """The option that a command needs to find this home."""
-    return "" if home.root == DEFAULT_HOME else f" --home {shlex.quote(str(home.root))}"
-
-
-def store_option(tracking_uri: str | None) -> str:
-    """The option that a command needs to find this store, without a password."""
-    return "" if tracking_uri is None else f" --tracking-uri {shlex.quote(without_passwords(tracking_uri))}"
 
 
 def _warn(text: str) -> None:

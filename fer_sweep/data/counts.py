@@ -2,5 +2,7 @@
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 picture`, `2 pictures`: a noun whose plural ends in s."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """`1 picture`, `2 pictures`, `2 entries`: a noun whose plural ends in s."""
+    if number == 1:
+        return f"{number} {noun}"
+    return f"{number} {noun.removesuffix('y')}ies" if noun.endswith("ry") else f"{number} {noun}s"

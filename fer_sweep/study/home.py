@@ -1,5 +1,6 @@
 """Home: the one place that knows where a project keeps its files (`.fer-sweep/` unless told otherwise)."""
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,11 @@ class Home:
 
     root: Path
     storage: str | None = field(default=None, repr=False)  # there may be a password in it
+
+    @property
+    def option(self) -> str:
+        """What a command needs to find it, after a space; nothing where that is the default."""
+        return "" if self.root == DEFAULT_HOME else f" --home {shlex.quote(str(self.root))}"
 
     @property
     def optuna_url(self) -> str:

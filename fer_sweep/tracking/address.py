@@ -1,6 +1,7 @@
 """Where a study is tracked: the address of an MLflow store, and who keeps its files. Light: loads no MLflow."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,10 @@ class Store:
     def name(self) -> str:
         """The address without passwords."""
         return without_passwords(self.uri)
+
+    def options(self, home: Home) -> str:
+        """What a command needs to find the home and this store, after a space and without a password."""
+        return home.option + ("" if self.uri == local_uri(home) else f" --tracking-uri {shlex.quote(self.name)}")
 
 
 def local_uri(home: Home) -> str:

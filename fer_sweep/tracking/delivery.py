@@ -29,6 +29,8 @@ SAVE_EVERY = 1.0
 """Seconds between two notes of how far the store is."""
 MOST_TRIES, MOST_REFUSALS = 3, 2
 """How often an entry may fail in a row, while the store answers everything else, before the others go ahead of it."""
+LATE = 2.0
+"""Seconds after the last failure in which a request that was given up may still be carried out."""
 ASIDE_PAUSE = 60.0
 """Seconds before an entry that was set aside is tried again; and once more when nothing more will come."""
 
@@ -113,6 +115,7 @@ def deliver(
     delivery = _Delivery(facts, files, store)
     failing_since: float | None = None  # or since the source has ended, if that was later
     end_seen = False
+    settled = 0.0  # when all that was given up will have been carried out; 0: nothing was
     pause = FIRST_PAUSE
     if not wait_for_store:
         yield delivery.connect()
@@ -124,9 +127,13 @@ def deliver(
             for progress in delivery.read(last=ended):
                 failing_since, pause = None, FIRST_PAUSE
                 yield progress
+            if ended and settled:
+                source.wait(max(0.0, settled - time.monotonic()))
+                yield delivery.connect()  # a run that was created late, after another in its place, goes
         except TrackingError as error:
             delivery.disconnect()
             now = time.monotonic()
+            settled = now + LATE
             if failing_since is None or (source.ended and not end_seen):
                 failing_since = now
             end_seen = source.ended

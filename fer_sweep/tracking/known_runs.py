@@ -46,6 +46,12 @@ def known(run: Run) -> KnownRun:
     )
 
 
+def content(run: Run) -> tuple[bool, int, int]:
+    """How much a run holds: whether its trial has ended, numbers, params. A request to create a run that is carried out
+    late leaves an empty one beside the one that was created instead."""
+    return "fer.state" in run.data.tags, len(run.data.metrics), len(run.data.params)
+
+
 def runs_of_study(client: MlflowClient, experiment: str, study: str, role: str) -> Iterator[Run]:
     """The runs of a study that exist already, oldest first. role: `study` or `trial`."""
     token = None

@@ -24,7 +24,7 @@ from fer_sweep.study.summary import describe
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import experiment_id, store_errors
 from fer_sweep.tracking.entries import StudyEnded, StudyOpened, TrackedEvent
-from fer_sweep.tracking.known_runs import KnownRun, RunKey, key_of, known, runs_of_study
+from fer_sweep.tracking.known_runs import KnownRun, RunKey, content, key_of, known, runs_of_study
 from fer_sweep.tracking.outbox import Entry
 from fer_sweep.tracking.removed_faces import load_faces
 from fer_sweep.tracking.scales import label_of
@@ -49,14 +49,13 @@ class Tracker:
             self.experiment = experiment_id(client, facts.spec.name, store.artifacts)
             self._runs: dict[RunKey, KnownRun] = {}
             trials = runs_of_study(client, self.experiment, facts.name, "trial")
-            # complete ones first: a request that was answered too late has left an empty run beside them
-            for run in sorted(trials, key=lambda run: "fer.state" not in run.data.tags):
+            for run in sorted(trials, key=content, reverse=True):  # the fullest first
                 tags = run.data.tags
                 self._keep_first(run, (tags["fer.stage"], int(tags["fer.trial"]), tags["fer.split_hash"]))
             self._parent: KnownRun | None = None
             studies = runs_of_study(client, self.experiment, facts.name, "study")
             with_trials = {run.parent for run in self._runs.values()}
-            for run in sorted(studies, key=lambda run: run.info.run_id not in with_trials):
+            for run in sorted(studies, key=lambda run: (run.info.run_id in with_trials, content(run)), reverse=True):
                 if self._parent is None:
                     self._parent = known(run)
                 else:

@@ -71,15 +71,15 @@ def main() -> int:
     try:
         order = coordinator.order()
         store = Store(order["uri"], None if order["artifacts"] is None else Path(order["artifacts"]))
-        again = order["again"]  # in the place of a writer that had the store's answer; the store may be away now
-        if not again:
+        known = order["known"]  # the store has answered before; it may be away now
+        if not known:
             open_client(store)
         say(state="reachable")
         order = coordinator.order()
         name, files = order["study"], Home(Path(order["home"])).study(order["study"])
         why = ""
         with writer_lock(name, files, timeout=LOCK_SECONDS):
-            for progress in deliver(load_facts(name, files), files, store, coordinator, wait_for_store=again):
+            for progress in deliver(load_facts(name, files), files, store, coordinator, wait_for_store=known):
                 coordinator.wait(0.0)
                 report(progress)
                 why = progress.why if isinstance(progress, SetAside) else why

@@ -25,15 +25,18 @@ Message = dict[str, Any]
 
 
 class WriterProcess:
-    """A writer for one study at a time. As a context it is never left behind: an exception ends it at once."""
+    """A writer for one study at a time. As a context it is never left behind: an exception ends it at once.
 
-    def __init__(self, store: Store, home: Home) -> None:
-        self._store, self._home = store, home
+    known: whether the store has answered about this study before. Then it may be away at first."""
+
+    def __init__(self, store: Store, home: Home, *, known: bool = False) -> None:
+        self._store, self._home, self._known = store, home, known
+        self._heard: list[Message] = []
         self._study: str | None = None
         self._restarts = 0
         self._start()
 
-    def _start(self, log: Path | None = None, *, again: bool = False) -> None:
+    def _start(self, log: Path | None = None) -> None:
         self._text = b""
         with (log or Path(os.devnull)).open("ab") as errors:
             self._process = subprocess.Popen(
@@ -46,22 +49,25 @@ class WriterProcess:
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
         artifacts = None if self._store.artifacts is None else str(self._store.artifacts.absolute())
-        self._tell({"uri": self._store.uri, "artifacts": artifacts, "again": again})
+        self._tell({"uri": self._store.uri, "artifacts": artifacts, "known": self._known})
 
     def follow(self, study: str) -> None:
-        """Name the study, whose facts are on disk, and wait until the store has answered.
+        """Name the study, whose facts are on disk, and wait until the store has answered, or is known to be away.
 
-        Raises TrackingError if it does not, or if the writer fails.
+        Raises TrackingError if it does not answer, or if the writer fails.
         """
         self._study = study
         self._tell({"home": str(self._home.root.absolute()), "study": study})
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             for message in self._messages(timeout=1.0):
-                if message["state"] == "ready":
-                    return
                 if message["state"] == "failed":
                     raise TrackingError(message["why"])
+                if message["state"] == "failing":  # as only a writer that knows the store does before it is ready
+                    self._heard.append(message)
+                if message["state"] in ("ready", "failing"):
+                    self._known = True
+                    return
             if self._process.poll() is not None:
                 raise TrackingError(
                     f"the process that writes to MLflow ended with exit code {self._process.returncode} before it was "
@@ -74,7 +80,8 @@ class WriterProcess:
 
     def poll(self) -> list[Message]:
         """What the writer has said since. One that died is started again, a few times."""
-        messages = list(self._messages(timeout=0.0))
+        messages = [*self._heard, *self._messages(timeout=0.0)]
+        self._heard.clear()
         if self._process.poll() is not None:
             messages += self._replace()
         return messages
@@ -86,7 +93,7 @@ class WriterProcess:
         self._restarts += 1
         why = f"the process that writes to MLflow ended with exit code {self._process.returncode}; a new one goes on."
         self._close()
-        self._start(self._home.study(self._study).writer_log, again=True)
+        self._start(self._home.study(self._study).writer_log)
         self._tell({"home": str(self._home.root.absolute()), "study": self._study})
         yield {"state": "restarted", "why": why}
 

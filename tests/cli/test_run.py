@@ -92,8 +92,7 @@ def test_a_study_without_a_valid_trial_ends_with_3(tmp_path: Path) -> None:
 def test_an_unreachable_server_ends_with_4(tmp_path: Path) -> None:
     uri = f"http://127.0.0.1:{free_port()}"
 
-    done = fer_sweep("run", write_tiny(tmp_path), "--home", tmp_path / "home", "--tracking-uri", uri,
-                     MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")  # fmt: skip
+    done = fer_sweep("run", write_tiny(tmp_path), "--home", tmp_path / "home", "--tracking-uri", uri)
 
     assert done.returncode == 4
     assert f"error: the MLflow store {uri} does not answer" in done.stderr

@@ -53,6 +53,21 @@ def test_a_script_reads_json_and_damage_is_told(home: Home) -> None:
     assert "warning: a damaged entry in the outbox of tiny is passed over" in sent.stderr
 
 
+def test_a_torn_end_is_told_with_what_mends_it(home: Home) -> None:
+    with home.study("tiny").outbox.open("ab") as outbox:
+        outbox.write(b"torn")
+
+    sent = invoke("sync", "--home", home.root)
+
+    doctor = f"fer-sweep doctor --repair --home {home.root}"
+    assert sent.exit_code == 0
+    assert "tiny: 6 entries written to sqlite:///" in sent.stdout
+    assert "warning: the outbox of tiny ends in the middle of an entry" in sent.stderr
+    assert f"last 4 bytes cannot be sent. What it was about is noted anew by {doctor}, or by" in sent.stderr
+    assert invoke("doctor", "--repair", "--home", home.root).exit_code == 0
+    assert invoke("sync", "--home", home.root).stderr == ""
+
+
 def test_an_unknown_study_and_an_empty_home_are_told(home: Home, tmp_path: Path) -> None:
     unknown = invoke("sync", "tinny", "--home", home.root).exception
     assert isinstance(unknown, StudyError)

@@ -11,10 +11,12 @@ from urllib.error import HTTPError
 
 Mode = Literal["pass", "500", "hang", "lose answers"]
 HANG_SECONDS = 60.0
+LATE_SECONDS = 3.0
 
 
 class Proxy(ThreadingHTTPServer):
-    """mode: pass; answer 500 to everything; hang; or let requests through and lose their answers."""
+    """mode: pass; answer 500 to everything; hang; or let requests through and lose their answers. late: which of the
+    requests to create a run, counted from 1, are carried out late, when nobody waits for their answer."""
 
     daemon_threads = True
 
@@ -23,6 +25,8 @@ class Proxy(ThreadingHTTPServer):
         self.target = target
         self.mode: Mode = "pass"
         self.requests = 0
+        self.creates = 0
+        self.late: tuple[int, ...] = ()
         self.disturbed = 0
         self.woken = threading.Event()
 
@@ -52,6 +56,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         mode = self.server.mode
         self.server.disturbed += mode != "pass"
+        if self.path.endswith("/runs/create"):
+            self.server.creates += 1
+            if self.server.creates in self.server.late:
+                mode = "lose answers"
+                time.sleep(LATE_SECONDS)
         if mode == "500":
             self._send(500, b"the database is on fire")
             return

@@ -36,7 +36,7 @@ from fer_sweep.tracking.diagnosis.findings import (
 )
 from fer_sweep.tracking.diagnosis.servers import exposed, loads_pickles, pickles_here, server
 from fer_sweep.tracking.listeners import Listener
-from tests.tracking.studies import client_of, new_home, parent_of, runs_of
+from tests.tracking.studies import children_of, client_of, new_home, parent_of, runs_of
 from tests.tracking.test_client import free_port
 from tests.tracking.test_rebuild import record, send_all
 from tests.tracking.test_schema import dump, revision_before_the_last, set_revision
@@ -143,11 +143,14 @@ def test_a_waiting_outbox_is_sent(tracked: Home, tmp_path: Path) -> None:
     home = copy_of(tracked, tmp_path)
     repair(EndStudy("tiny"), home, store_of(None, home))
     home.study("tiny").sent.unlink()
+    assert found(home, "study tiny", "problem") == []  # the store has it all, as if given under another address
+    client_of(home).delete_run(children_of(home)["search", 0].info.run_id)
 
     waiting = one(home, "study tiny")
 
     assert waiting.repair == SendOutbox("tiny")
     assert "entries wait in its outbox" in waiting.found
+    assert waiting.remedy.startswith(f"fer-sweep sync tiny --home {home.root} (or ")
     assert mend(home, waiting) == "study tiny: everything is sent"
     assert found(home, "study tiny", "problem") == []
 
@@ -157,7 +160,7 @@ def test_a_damaged_and_a_lost_outbox_are_told(tracked: Home, tmp_path: Path) -> 
     home.study("tiny").outbox.write_bytes(b"00000000 {}\n" + b"torn")
     damaged = found(home, "study tiny", "problem")[0]
     assert damaged.repair == CompleteOutbox("tiny")
-    assert "1 damaged entries and 4 bytes of a torn one" in damaged.found
+    assert "1 damaged entry and 4 bytes of a torn one" in damaged.found
 
     home.study("tiny").outbox.unlink()
     assert one(home, "study tiny").found == "its outbox is gone"

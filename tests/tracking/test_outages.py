@@ -15,7 +15,7 @@ from benchmarks.outages import Server, content
 from fer_sweep.study.home import Home
 from tests.cli.commands import fer_sweep, start
 from tests.tracking.proxy import Mode, Proxy, proxy_to
-from tests.tracking.studies import new_home, write_tiny
+from tests.tracking.studies import new_home, runs_of, write_tiny
 
 SHORT = ["--set", "run_cap=3", "--set", "resources.trials_at_once=1", "--set", "train.epochs=300"]
 QUICK = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "2", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
@@ -50,12 +50,18 @@ def proxy(server: str) -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Content:
-    """What a sweep leaves in a local store that nothing happens to."""
+def undisturbed_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Of a sweep that nothing happens to."""
     home = new_home(tmp_path_factory.mktemp("undisturbed"))
     done = fer_sweep("run", write_tiny(home.root), "--home", home.root, "--set", "name=undisturbed", *SHORT)
     assert done.returncode == 0, done.stderr
-    return content(home.root, "undisturbed")
+    return home
+
+
+@pytest.fixture(scope="module")
+def undisturbed(undisturbed_home: Home) -> Content:
+    """What it leaves in its local store."""
+    return content(undisturbed_home.root, "undisturbed")
 
 
 def test_a_writer_that_dies_and_a_server_in_trouble_cost_nothing_but_their_own_time(
@@ -108,6 +114,38 @@ def test_a_server_that_stays_away_leaves_everything_to_sync(
     assert (report["study"], report["left"], report["problem"]) == ("away", 0, "")
     assert report["written"] > 0
     assert content(server_home.root, "away") == undisturbed
+
+
+def test_runs_that_the_server_creates_late_leave_no_second_ones(
+    undisturbed_home: Home, undisturbed: Content, proxy: Proxy, server_home: Home
+) -> None:
+    proxy.late = 1, 3  # the study's run, and one of a trial
+
+    synced = fer_sweep("sync", "--home", undisturbed_home.root, "--tracking-uri", proxy.url, **QUICK)
+
+    assert synced.returncode == 0, synced.stderr
+    assert content(server_home.root, "undisturbed") == undisturbed
+    assert len(runs_of(server_home, "undisturbed")) == proxy.creates - 2
+
+
+def test_a_study_that_goes_on_while_the_server_is_away_goes_on(
+    undisturbed: Content, proxy: Proxy, server_home: Home, tmp_path: Path
+) -> None:
+    command = ["run", write_tiny(tmp_path), "--home", tmp_path / "home", "--tracking-uri", proxy.url,
+               "--set", "name=later", *SHORT]  # fmt: skip
+    first = fer_sweep(*command, "--set", "run_cap=1", **QUICK)
+    assert first.returncode == 0, first.stderr
+    proxy.mode = "500"
+    fresh = fer_sweep(*command, "--set", "name=fresh", **QUICK)
+    on = start(*command, folder=tmp_path, extra=QUICK)
+    on.wait_for(lambda: "trial 1 complete" in on.stderr)
+    proxy.mode = "pass"
+
+    assert fresh.returncode == 4  # nobody knows whether that store was ever there
+    assert on.process.wait(timeout=120) == 0, on.stderr
+    assert f"warning: the MLflow store {proxy.url} does not answer: " in on.stderr
+    assert "The study goes on without it." in on.stderr
+    assert content(server_home.root, "later") == undisturbed
 
 
 def test_kill_9_of_sweep_and_server_and_a_new_server_lose_nothing(undisturbed: Content, tmp_path: Path) -> None:

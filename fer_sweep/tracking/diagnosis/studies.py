@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from mlflow import MlflowClient
 
+from fer_sweep.data.counts import counted
 from fer_sweep.errors import StudyError, TrackingError
 from fer_sweep.study.facts import StudyFacts, load_facts
 from fer_sweep.study.home import Home
@@ -14,7 +15,7 @@ from fer_sweep.tracking.client import store_errors
 from fer_sweep.tracking.completion import OutboxState, outbox_state
 from fer_sweep.tracking.diagnosis.findings import CompleteOutbox, EndStudy, Finding, SendOutbox
 from fer_sweep.tracking.rebuild import finished_trials, running
-from fer_sweep.tracking.sent import sent_to, unsent
+from fer_sweep.tracking.sent import Sent, sent_to, unsent
 
 _REBUILD = "fer-sweep doctor --rebuild makes it anew from the database and the results on disk."
 
@@ -35,10 +36,13 @@ def study(
         yield Finding("problem", subject, str(error))
         return
     state = outbox_state(home, name)
+    # given everything under another address: the server's, or that of the database behind it
+    nothing = sent_to(home.study(name), store) == Sent()
+    elsewhere = nothing and client is not None and _has_all(client, facts, state)
     found = [
         *_search(subject, stored),
         *_outbox(subject, name, state, stored),
-        *_waiting(subject, name, home, store),
+        *([] if elsewhere else _waiting(subject, name, home, store)),
     ]
     if client is not None:
         found += _runs(subject, facts, state, client, waiting=bool(found and isinstance(found[-1].repair, SendOutbox)))
@@ -73,7 +77,8 @@ def _outbox(subject: str, name: str, state: OutboxState, stored: StoredStudy | N
         yield Finding("problem", subject, "its outbox is gone", _REBUILD, CompleteOutbox(name))
         return
     if not state.is_whole:
-        found = f"its outbox has {state.damaged} damaged entries and {state.torn} bytes of a torn one"
+        torn = counted(state.torn, "byte")
+        found = f"its outbox has {counted(state.damaged, 'damaged entry')} and {torn} of a torn one"
         yield Finding("problem", subject, found, _REBUILD, CompleteOutbox(name))
         return
     ended = [] if stored is None else [r.number for r in stored.rows if r.state in ("complete", "pruned", "failed")]
@@ -98,8 +103,18 @@ def _waiting(subject: str, name: str, home: Home, store: Store) -> Iterator[Find
         entries = "1 entry waits" if left == 1 else f"{left} entries wait"
         aside = len(sent_to(home.study(name), store).aside)
         why = f"; it did not take {'it' if left == aside == 1 else f'{aside} of them'} so far" if aside else ""
-        remedy = f"fer-sweep sync {name} (or fer-sweep doctor --repair) sends them."
+        remedy = f"fer-sweep sync {name}{store.options(home)} (or fer-sweep doctor --repair) sends them."
         yield Finding("problem", subject, f"{entries} in its outbox for {store.name}{why}", remedy, SendOutbox(name))
+
+
+def _has_all(client: MlflowClient, facts: StudyFacts, state: OutboxState) -> bool:
+    """Whether MLflow has the end of every trial that the outbox has, and of the study."""
+    try:
+        with store_errors(client.tracking_uri, "fer-sweep doctor looks again."):
+            known, open_runs = finished_trials(client, facts), running(client, facts)
+    except TrackingError:
+        return False  # which is said of its runs
+    return state.is_ended and bool(known) and state.finished <= known and not open_runs
 
 
 def _runs(
