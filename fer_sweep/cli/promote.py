@@ -116,7 +116,8 @@ def _print(examined: Examination, *, as_json_text: bool) -> None:
     before = "nobody had it before" if champion is None else f"before: version {champion.number}"
     if move is None:
         stays = "nobody" if champion is None else f"version {champion.number}"
-        out.print(f"Refused: version {number} stays {model}@{CHALLENGER}; {model}@{examined.alias} is {stays}.",
+        has = " and ".join(f"{model}@{alias}" for alias in examined.version.held or (CHALLENGER,))
+        out.print(f"Refused: version {number} stays {has}; {model}@{examined.alias} is {stays}.",
                   style="bold red", soft_wrap=True)  # fmt: skip
     elif move.forced:
         out.print(f"Forced: version {number} is now {model}@{examined.alias} against the gate ({before}).",

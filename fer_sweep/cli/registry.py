@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.table import Table
@@ -14,20 +13,32 @@ from fer_sweep.study.home import Home
 from fer_sweep.tracking.address import existing_store
 from fer_sweep.tracking.client import open_client
 from fer_sweep.tracking.promotion import demote
-from fer_sweep.tracking.registry import Registry, Version, check_alias
+from fer_sweep.tracking.registry import Registry, Version, check_alias, to_the_minute
 
 
-def demote_model(name: str, *, alias: str, reason: str, tracking_uri: str | None, home: Path, as_json: bool) -> None:
-    """Give an alias back to the version that had it before, and say so."""
+def demote_model(
+    name: str, *, alias: str, to: int | None, reason: str, tracking_uri: str | None, home: Path, as_json: bool
+) -> None:
+    """Give an alias back to a version that had it before, and say so."""
     check_alias(alias)
     registry = Registry(open_client(existing_store(tracking_uri, Home(home), wanted=name)), name)
-    move = demote(registry, alias, why=reason or "rolled back")
+    rollback = demote(registry, alias, why=reason or "rolled back", to=to)
+    move = rollback.move
     if as_json:
-        out.print_json(json.dumps({"model": name, **asdict(move)}))
+        out.print_json(json.dumps({"model": name, **asdict(move), "passed_over": rollback.passed_over}))
         return
     after = next(version for version in registry.versions() if version.number == move.after)
     out.print(f"{name}@{alias} is version {after.number} again ({after.origin}); it was version {move.before}.",
               soft_wrap=True)  # fmt: skip
+    for number in rollback.passed_over:
+        out.print(
+            f"note: version {number}, which had it in between, was forced against the gate and is passed over; "
+            f"--to {number} takes it.",
+            style="yellow",
+            soft_wrap=True,
+        )
+    if move.forced:
+        out.print(f"note: version {move.after} was forced against the gate.", style="yellow", soft_wrap=True)
 
 
 def show_history(name: str, *, tracking_uri: str | None, home: Path, as_json: bool) -> None:
@@ -52,13 +63,13 @@ def _table(versions: Sequence[Version]) -> Table:
     for column in ("alias", "trial", "created (UTC)", "gate", "difference, points", "against"):
         table.add_column(column, overflow="fold")
     for version in reversed(versions):
-        tags, created = version.tags, datetime.fromtimestamp(version.created / 1000, UTC)
+        tags = version.tags
         champion = tags.get("fer.gate.champion")
         table.add_row(
             str(version.number),
             " ".join(version.aliases),
             f"{tags['fer.study']}/{tags['fer.trial']}" if "fer.study" in tags else "?",
-            created.strftime("%Y-%m-%d %H:%M"),
+            to_the_minute(version.created),
             tags.get("fer.gate", "not finished"),
             tags.get("fer.gate.difference", ""),
             "" if champion is None else f"version {champion}",

@@ -57,15 +57,21 @@ def promote(  # noqa: PLR0917 (typer passes by name)
 def demote(  # noqa: PLR0917 (typer passes by name)
     name: ModelName,
     alias: Alias = "champion",
+    to: Annotated[
+        int | None,
+        typer.Option(
+            "--to", metavar="VERSION", min=1, help="This earlier one; default: the last not forced against the gate."
+        ),
+    ] = None,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the history.")] = "",
     tracking_uri: TrackingUri = None,
     home: HomeFolder = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
-    """Roll back: the alias returns to the version that had it before."""
+    """Roll back: the alias returns to a version that had it before."""
     from fer_sweep.cli.registry import demote_model
 
-    demote_model(name, alias=alias, reason=reason, tracking_uri=tracking_uri, home=home, as_json=as_json)
+    demote_model(name, alias=alias, to=to, reason=reason, tracking_uri=tracking_uri, home=home, as_json=as_json)
 
 
 def history(

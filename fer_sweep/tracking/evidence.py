@@ -12,7 +12,7 @@ from fer_sweep.study.summary import describe
 from fer_sweep.study.verdict import Check, Verdict, percent
 from fer_sweep.study.wording import interval, points
 from fer_sweep.tracking import figures
-from fer_sweep.tracking.registry import Move, Version, markdown_table
+from fer_sweep.tracking.registry import Move, Version, markdown_table, to_the_minute
 
 PICTURE = "evidence.png"
 
@@ -33,6 +33,11 @@ class Examination:
     move: Move | None
 
     @property
+    def is_aside(self) -> bool:
+        """Whether this refusal is of a version that has another alias, of which its page goes on to tell."""
+        return self.move is None and bool(self.version.held)
+
+    @property
     def forced(self) -> bool:
         return self.move is not None and self.move.forced
 
@@ -43,13 +48,14 @@ class Examination:
 
     @property
     def title(self) -> str:
-        against = "no champion yet" if self.champion is None else f"against version {self.champion.number}"
+        against = f"no {self.alias} yet" if self.champion is None else f"against version {self.champion.number}"
         return f"{self.outcome.capitalize()}: {self.version.model} version {self.version.number}, {against}"
 
     @property
     def folder(self) -> str:
-        """Where the evidence lies among the artifacts of the model's run, which may be registered under two names."""
-        return f"evidence/{self.version.model}-v{self.version.number}"
+        """Where the evidence lies among the artifacts of the model's run, which may be registered under two names and
+        be examined for several aliases."""
+        return f"evidence/{self.version.model}-v{self.version.number}/{self.alias}"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -170,6 +176,10 @@ def write_evidence(folder: Path, examined: Examination) -> None:
 
 def version_tags(examined: Examination) -> dict[str, str]:
     """The numbers that tell versions apart in a list, as tags; an empty one is to be taken away."""
+    refused = f"fer.refused_{examined.alias}"
+    if examined.is_aside:
+        why = " ".join(check.text for check in examined.verdict.failed)
+        return {refused: f"{to_the_minute(examined.at)} UTC: {why}"}
     verdict, name = examined.verdict, examined.verdict.metric.name
     found = verdict.comparisons.get(name)
     scores = verdict.challenger
@@ -179,6 +189,7 @@ def version_tags(examined: Examination) -> dict[str, str]:
         "fer.gate.difference": "" if found is None else f"{points(found.difference)} {interval(found)}",
         "fer.gate.champion": "" if examined.champion is None else str(examined.champion.number),
         "fer.forced": "",
+        refused: "",
     }
     move = examined.move
     if move is not None:
@@ -188,13 +199,19 @@ def version_tags(examined: Examination) -> dict[str, str]:
     return tags
 
 
-def version_note(examined: Examination) -> str:
-    """The description of a model version, in markdown."""
+def version_note(examined: Examination) -> str | None:
+    """The description of a model version, in markdown; None if that which it has shall stay."""
+    if examined.is_aside:
+        return None
     facts, choice, verdict = examined.facts, examined.choice, examined.verdict
     champion = examined.champion
     # relative to the page of the MLflow UI, wherever that is served
     picture = f"get-artifact?path={examined.folder}/{PICTURE}&run_uuid={examined.version.run_id}"
-    against = "No champion yet" if champion is None else f"Champion: version {champion.number}, {champion.origin}"
+    against = (
+        f"No {examined.alias} yet"
+        if champion is None
+        else f"{examined.alias.capitalize()}: version {champion.number}, {champion.origin}"
+    )
     data = f"{examined.version.tags['fer.trained_on']} ({len(facts.samples)} samples, data {facts.fingerprint})"
     lines = [
         f"{examined.title}.",  # plain, because lists show it as it is

@@ -50,6 +50,11 @@ class Version:
     aliases: tuple[str, ...]
 
     @property
+    def held(self) -> tuple[str, ...]:
+        """The aliases that it was given, by a gate or by hand."""
+        return tuple(alias for alias in self.aliases if alias != CHALLENGER)
+
+    @property
     def origin(self) -> str:
         """Where it comes from, in words."""
         if "fer.study" not in self.tags:
@@ -72,8 +77,8 @@ class Move:
 
     @property
     def when(self) -> str:
-        """Its time in UTC, to the minute."""
-        return datetime.fromtimestamp(self.at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+        """Its time in UTC."""
+        return to_the_minute(self.at)
 
 
 class Registry:
@@ -154,8 +159,8 @@ class Registry:
         with self._errors():
             self._client.set_registered_model_alias(self.name, CHALLENGER, str(version.number))
 
-    def annotate(self, version: Version, tags: Mapping[str, str], *, description: str) -> None:
-        """Put tags and a description on a version; an empty tag is taken away."""
+    def annotate(self, version: Version, tags: Mapping[str, str], *, description: str | None) -> None:
+        """Put tags and a description on a version; an empty tag is taken away, no description leaves it as it is."""
         number = str(version.number)
         with self._errors():
             for key, value in tags.items():
@@ -163,7 +168,8 @@ class Registry:
                     self._client.set_model_version_tag(self.name, number, key, value)
                 elif key in version.tags:
                     self._client.delete_model_version_tag(self.name, number, key)
-            self._client.update_model_version(self.name, number, description)
+            if description is not None:
+                self._client.update_model_version(self.name, number, description)
 
     def move(self, move: Move) -> None:
         """Move an alias, and remember it."""
@@ -201,9 +207,14 @@ def registered_names(client: MlflowClient) -> set[str]:
                 return names
 
 
-def way_back(moves: Iterable[Move], alias: str, *, current: int, existing: Iterable[int]) -> int | None:
-    """The version an alias had before the current one, as far as it still exists. What was moved by hand in the UI
-    counts as a move that nobody explained."""
+def to_the_minute(at: int) -> str:
+    """A time (ms since 1970) in UTC."""
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def way_back(moves: Iterable[Move], alias: str, *, current: int, existing: Iterable[int]) -> list[int]:
+    """The versions an alias had before the current one, the latest first, as far as they still exist. What was moved by
+    hand in the UI counts as a move that nobody explained."""
     stack: list[int] = []
     for move in (move for move in moves if move.alias == alias):
         if move.kind == "promote":
@@ -214,10 +225,14 @@ def way_back(moves: Iterable[Move], alias: str, *, current: int, existing: Itera
             while stack and stack[-1] != move.after:
                 stack.pop()
             stack = stack or [move.after]
-    there = set(existing)
-    while stack and (stack[-1] == current or stack[-1] not in there):
-        stack.pop()
-    return stack[-1] if stack else None
+    there = set(existing) - {current}
+    return list(dict.fromkeys(number for number in reversed(stack) if number in there))
+
+
+def forced_onto(moves: Iterable[Move], alias: str) -> set[int]:
+    """The versions that an alias was moved to against the gate, and that the gate did not accept later."""
+    last = {move.after: move.forced for move in moves if move.alias == alias and move.kind == "promote"}
+    return {number for number, forced in last.items() if forced}
 
 
 def _model_note(moves: Iterable[Move]) -> str:

@@ -72,7 +72,7 @@ def holder(home: Home, name: str, alias: str = "champion") -> int | None:
 
 
 def artifact(home: Home, version: Version, name: str, folder: Path) -> bytes:
-    path = f"evidence/{version.model}-v{version.number}/{name}"
+    path = f"evidence/{version.model}-v{version.number}/champion/{name}"
     return Path(client_of(home).download_artifacts(version.run_id, path, str(folder))).read_bytes()
 
 
@@ -102,7 +102,7 @@ def test_the_confirmed_best_becomes_the_first_champion_with_its_evidence(home: H
     description = client_of(home).get_model_version("first", "1").description
     assert description is not None
     assert description.startswith("Accepted: first version 1, no champion yet.")
-    assert f"get-artifact?path=evidence/first-v1/evidence.png&run_uuid={version.run_id}" in description
+    assert f"get-artifact?path=evidence/first-v1/champion/evidence.png&run_uuid={version.run_id}" in description
 
 
 def parent_of_planted(home: Home) -> str:
@@ -167,8 +167,50 @@ def test_a_better_one_is_accepted_a_forced_one_is_marked_and_demote_rolls_back(h
     assert "complaints" in shown
     assert "planted/1" in shown
     note = client_of(home).get_registered_model("story").description
-    assert note.count("**forced**") == 1
+    assert note.count("**forced**") == 3  # there, and back to it twice
     assert note.count("→") == 5
+
+
+def test_a_rollback_passes_over_what_was_forced_unless_told(home: Home) -> None:
+    promote(home, "way", "--trial", NEAR)
+    assert promote(home, "way", "--trial", BAD, "--force").exit_code == 0
+    promote(home, "way", "--trial", GOOD)
+    never = failing("demote", "way", "--to", 7, "--home", home.root)
+
+    named = json.loads(invoke("demote", "way", "--to", 2, "--json", "--home", home.root).stdout)
+    promote(home, "way", "--trial", GOOD)
+    back = invoke("demote", "way", "--home", home.root)
+
+    assert (named["before"], named["after"], named["forced"], named["passed_over"]) == (3, 2, True, [])
+    assert "way@champion is version 1 again" in back.stdout
+    assert "version 2, which had it in between, was forced against the gate and is passed over; --to 2" in back.stdout
+    assert str(never) == (
+        "--to: version 7 is not one that was champion of 'way' before version 3 and still exists. Those are, the "
+        "latest first: 2, 1. fer-sweep promote STUDY makes another configuration champion."
+    )
+
+
+def test_a_champion_refused_for_another_alias_stays_what_it_is(home: Home, tmp_path: Path) -> None:
+    promote(home, "twice", "--trial", GOOD)
+    (before,) = versions(home, "twice")
+    told = client_of(home).get_model_version("twice", "1").description
+
+    refused = promote(home, "twice", "--trial", GOOD, "--alias", "prod", "--min-accuracy", 0.999)
+
+    assert refused.exit_code == 5
+    assert "Refused: version 1 stays twice@champion; twice@prod is nobody." in refused.stdout
+    (after,) = versions(home, "twice")
+    assert after.aliases == ("champion",)
+    assert client_of(home).get_model_version("twice", "1").description == told
+    refusal = after.tags["fer.refused_prod"]
+    assert dict(after.tags) == {**before.tags, "fer.refused_prod": refusal}
+    assert "is below the 99.90 % asked for" in refusal
+    assert json.loads(artifact(home, after, "evidence.json", tmp_path))["outcome"] == "accepted"
+
+    assert promote(home, "twice", "--trial", GOOD, "--alias", "prod").exit_code == 0
+    (both,) = versions(home, "twice")
+    assert both.aliases == ("champion", "prod")
+    assert "fer.refused_prod" not in both.tags
 
 
 def test_an_equal_one_is_accepted_within_the_harm_that_is_allowed(home: Home) -> None:
@@ -319,7 +361,7 @@ def test_a_server_takes_the_promotion_and_its_page_shows_the_evidence(home: Home
         listed = json.loads(invoke("history", "web", "--tracking-uri", url, "--json").stdout)
         page = look(f"{url}/#/models/web/versions/2", tmp_path).dom
         run_id = listed["versions"][1]["run_id"]
-        picture = f"{url}/get-artifact?path=evidence/web-v2/evidence.png&run_uuid={run_id}"
+        picture = f"{url}/get-artifact?path=evidence/web-v2/champion/evidence.png&run_uuid={run_id}"
         with urllib.request.urlopen(picture, timeout=20) as answer:
             shown = answer.read()
     finally:
@@ -328,7 +370,7 @@ def test_a_server_takes_the_promotion_and_its_page_shows_the_evidence(home: Home
     assert "Accepted: version 2 is now web@champion (before: version 1)." in done.stdout
     assert [version["aliases"] for version in listed["versions"]] == [[], ["champion"]]
     assert "Accepted: web version 2, against version 1." in page
-    assert "get-artifact?path=evidence/web-v2/evidence.png" in page
+    assert "get-artifact?path=evidence/web-v2/champion/evidence.png" in page
     assert shown.startswith(b"\x89PNG")
 
 

@@ -1,12 +1,21 @@
 """Where an alias goes back to, what a model's page says, and what names are looked up."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fer_sweep.errors import StudyError, TrackingRefused
 from fer_sweep.tracking.lookup import run_ids, trial_of_run
-from fer_sweep.tracking.registry import Move, Registry, check_alias, markdown_table, registered_names, way_back
+from fer_sweep.tracking.registry import (
+    Move,
+    Registry,
+    check_alias,
+    forced_onto,
+    markdown_table,
+    registered_names,
+    way_back,
+)
 from tests.tracking.studies import client_of, new_home
 
 
@@ -21,28 +30,38 @@ def demoted(before: int, after: int) -> Move:
 @pytest.mark.parametrize(
     ("moves", "current", "back"),
     [
-        ([promoted(None, 1)], 1, None),
-        ([promoted(None, 1), promoted(1, 2)], 2, 1),
-        ([promoted(None, 1), promoted(1, 2), promoted(2, 1)], 1, 2),
-        ([promoted(None, 1), promoted(1, 2), promoted(2, 3), demoted(3, 2)], 2, 1),
-        ([promoted(None, 1), promoted(1, 2), demoted(2, 1)], 1, None),
-        ([promoted(None, 1), promoted(1, 2), demoted(2, 1), promoted(1, 3)], 3, 1),
-        ([promoted(None, 1), promoted(1, 2), promoted(2, 3, "tested")], 2, 1),
-        ([promoted(None, 1), promoted(1, 2), promoted(2, 4)], 4, 2),  # and 3 never was
-        ([promoted(None, 1)], 2, 1),  # 2 was made champion by hand
-        ([promoted(None, 1), promoted(5, 6)], 6, 5),  # 5 was made champion by hand
-        ([demoted(3, 2)], 2, None),  # the tags before it were deleted
-        ([], 2, None),
+        ([promoted(None, 1)], 1, []),
+        ([promoted(None, 1), promoted(1, 2)], 2, [1]),
+        ([promoted(None, 1), promoted(1, 2), promoted(2, 1)], 1, [2]),
+        ([promoted(None, 1), promoted(1, 2), promoted(2, 3)], 3, [2, 1]),
+        ([promoted(None, 1), promoted(1, 2), promoted(2, 3), demoted(3, 2)], 2, [1]),
+        ([promoted(None, 1), promoted(1, 2), promoted(2, 3), demoted(3, 1)], 1, []),
+        ([promoted(None, 1), promoted(1, 2), demoted(2, 1)], 1, []),
+        ([promoted(None, 1), promoted(1, 2), demoted(2, 1), promoted(1, 3)], 3, [1]),
+        ([promoted(None, 1), promoted(1, 2), promoted(2, 3, "tested")], 2, [1]),
+        ([promoted(None, 1), promoted(1, 2), promoted(2, 4)], 4, [2, 1]),  # and 3 never was
+        ([promoted(None, 1)], 2, [1]),  # 2 was made champion by hand
+        ([promoted(None, 1), promoted(5, 6)], 6, [5, 1]),  # 5 was made champion by hand
+        ([demoted(3, 2)], 2, []),  # the tags before it were deleted
+        ([], 2, []),
     ],
 )
-def test_an_alias_goes_back_to_what_it_was_before(moves: list[Move], current: int, back: int | None) -> None:
+def test_an_alias_goes_back_to_what_it_was_before(moves: list[Move], current: int, back: list[int]) -> None:
     assert way_back(moves, "champion", current=current, existing=range(1, 9)) == back
 
 
 def test_versions_that_were_deleted_are_passed_over() -> None:
     moves = [promoted(None, 1), promoted(1, 2), promoted(2, 3)]
 
-    assert way_back(moves, "champion", current=3, existing=[1, 3]) == 1
+    assert way_back(moves, "champion", current=3, existing=[1, 3]) == [1]
+
+
+def test_a_version_is_forced_until_the_gate_accepts_it() -> None:
+    by_force = replace(promoted(1, 2), forced=True)
+
+    assert forced_onto([promoted(None, 1), by_force, promoted(2, 3)], "champion") == {2}
+    assert forced_onto([promoted(None, 1), by_force], "prod") == set()
+    assert forced_onto([by_force, promoted(2, 3), promoted(3, 2)], "champion") == set()
 
 
 def test_moves_are_remembered_in_order_with_a_note_for_people(tmp_path: Path) -> None:
