@@ -144,3 +144,12 @@ def test_light_floors_do_not_load_heavy_libraries(module: str) -> None:
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
 
     assert printed.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", ["tracking.writer", "cli.sync", "cli.registry", "cli.status"])
+def test_who_trains_nothing_does_not_load_torch(module: str) -> None:
+    code = f"import sys, fer_sweep.{module}; print('torch' in sys.modules)"
+
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert printed.stdout.strip() == "False"

@@ -12,8 +12,8 @@ from fer_sweep.cli.console import out
 from fer_sweep.study.home import Home
 from fer_sweep.tracking.address import existing_store
 from fer_sweep.tracking.client import open_client
-from fer_sweep.tracking.promotion import demote
 from fer_sweep.tracking.registry import Registry, Version, check_alias, to_the_minute
+from fer_sweep.tracking.rollback import demote
 
 
 def demote_model(

@@ -12,8 +12,8 @@ from fer_sweep.study.lock import writer_lock
 from fer_sweep.study.standing import run_by
 from fer_sweep.tracking.address import Store, store_of
 from fer_sweep.tracking.client import open_client
-from fer_sweep.tracking.completion import outbox_state
 from fer_sweep.tracking.delivery import Damaged, Failing, NothingMore, SetAside, Written, deliver
+from fer_sweep.tracking.outbox_state import outbox_state
 from fer_sweep.tracking.sent import unsent
 
 

@@ -20,7 +20,7 @@ from fer_sweep.study.importance import importance
 from fer_sweep.study.measured import Reference, load_measured
 from fer_sweep.study.store import StudyStore, stored_study
 from fer_sweep.study.summary import Summary, answer
-from fer_sweep.tracking.completion import outbox_state
+from fer_sweep.tracking.outbox_state import outbox_state
 from fer_sweep.tracking.study_artifacts import write_study_artifacts
 from fer_sweep.tracking.study_page import ended_by
 

@@ -1,10 +1,7 @@
 """Promotion: a configuration of a study becomes a registered model, is examined, and takes an alias or does not."""
 
-import getpass
-import os
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
 
 from fer_sweep.data import Fold, Samples
 from fer_sweep.errors import StudyError
@@ -22,7 +19,7 @@ from fer_sweep.tracking.evidence import Examination, version_note, version_tags,
 from fer_sweep.tracking.lookup import run_ids
 from fer_sweep.tracking.model_run import configuration_of, log_model, logged_model
 from fer_sweep.tracking.provenance import provenance
-from fer_sweep.tracking.registry import Move, Origin, Registry, Version, forced_onto, way_back
+from fer_sweep.tracking.registry import Move, Origin, Registry, Version, user
 from fer_sweep.tracking.upload import log_folder
 from fer_sweep.training.records import EpochReport
 from fer_sweep.training.refit import refit
@@ -137,55 +134,3 @@ def reason(verdict: Verdict) -> str:
     """Why a version was accepted, in a sentence."""
     deciding = next((check for check in verdict.checks if check.name == "harm"), verdict.checks[0])
     return deciding.text.removesuffix(".")
-
-
-@dataclass(frozen=True)
-class Rollback:
-    """An alias went back. passed_over: the versions that had it since, and were forced against the gate."""
-
-    move: Move
-    passed_over: tuple[int, ...]
-
-
-def demote(registry: Registry, alias: str, *, why: str, to: int | None = None) -> Rollback:
-    """Give an alias back to the version that had it before: to the last one that was not forced against the gate, if
-    there is one, or to the one that is named.
-
-    Raises StudyError if there is no such model, if nobody has the alias, or if nobody (or not the named one) had it
-    before.
-    """
-    registry.require()
-    versions = registry.versions()
-    current = next((version for version in versions if alias in version.aliases), None)
-    if current is None:
-        known = ", ".join(sorted({a for version in versions for a in version.aliases})) or "none"
-        raise StudyError(f"no version of {registry.name!r} has the alias {alias!r}. Its aliases: {known}.")
-    existing = [version.number for version in versions]
-    moves = registry.moves()
-    before = way_back(moves, alias, current=current.number, existing=existing)
-    if not before:
-        raise StudyError(
-            f"version {current.number} is the first {alias} of {registry.name!r}, so there is none to go back to. "
-            "Promote another configuration (fer-sweep promote STUDY), or take the alias away in the MLflow UI."
-        )
-    if to is not None and to not in before:
-        raise StudyError(
-            f"--to: version {to} is not one that was {alias} of {registry.name!r} before version {current.number} and "
-            f"still exists. Those are, the latest first: {', '.join(map(str, before))}. fer-sweep promote STUDY makes "
-            f"another configuration {alias}."
-        )
-    forced = forced_onto(moves, alias)
-    after = to if to is not None else next((number for number in before if number not in forced), before[0])
-    move = Move(
-        "demote", alias, current.number, after, why, user(), time.time_ns() // 1_000_000, forced=after in forced
-    )
-    registry.move(move)
-    return Rollback(move, tuple(number for number in before[: before.index(after)] if number in forced))
-
-
-def user() -> str:
-    """Who runs this process."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return f"user {os.getuid()}"

@@ -4,7 +4,9 @@ Every move of an alias is a tag of the registered model (`fer.move.0001`, ...), 
 was there before, why it moved, who moved it and when. Where an alias would go back to follows from them.
 """
 
+import getpass
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -210,6 +212,14 @@ def registered_names(client: MlflowClient) -> set[str]:
 def to_the_minute(at: int) -> str:
     """A time (ms since 1970) in UTC."""
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def user() -> str:
+    """Who runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return f"user {os.getuid()}"
 
 
 def way_back(moves: Iterable[Move], alias: str, *, current: int, existing: Iterable[int]) -> list[int]:

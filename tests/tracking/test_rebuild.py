@@ -18,9 +18,10 @@ from fer_sweep.study.importance import importance
 from fer_sweep.study.lock import coordinator_lock
 from fer_sweep.study.study import open_study, run_study
 from fer_sweep.tracking.address import store_of
-from fer_sweep.tracking.completion import complete_outbox, outbox_state
+from fer_sweep.tracking.completion import complete_outbox
 from fer_sweep.tracking.entries import Status
 from fer_sweep.tracking.outbox import Entry, read_outbox
+from fer_sweep.tracking.outbox_state import outbox_state
 from fer_sweep.tracking.rebuild import close_orphans, rebuild, send
 from fer_sweep.tracking.recorder import Recorder
 from tests.study.studies import inline

@@ -12,8 +12,8 @@ from fer_sweep.study.standing import run_by
 from fer_sweep.study.store import StoredStudy
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import store_errors
-from fer_sweep.tracking.completion import OutboxState, outbox_state
 from fer_sweep.tracking.diagnosis.findings import CompleteOutbox, EndStudy, Finding, SendOutbox
+from fer_sweep.tracking.outbox_state import OutboxState, outbox_state
 from fer_sweep.tracking.rebuild import finished_trials, running
 from fer_sweep.tracking.sent import Sent, sent_to, unsent
 
