@@ -7,8 +7,8 @@ from typing import Literal
 
 from fer_sweep.cli.console import out
 from fer_sweep.errors import StudyError
-from fer_sweep.study.facts import load_facts
 from fer_sweep.study.home import Home
+from fer_sweep.study.kept_sweep import kept_sweep
 from fer_sweep.study.orders import Orders
 from fer_sweep.study.point import point_from
 from fer_sweep.study.standing import open_orders, run_by
@@ -96,7 +96,7 @@ def retry_trials(name: str, numbers: Sequence[int], *, home: Home, as_json: bool
 def enqueue_trial(name: str, assignments: Sequence[str], *, home: Home, as_json: bool) -> None:
     """Let a configuration be the next trial. Raises SpecError if it is no point of the study's space."""
     orders = open_orders(home, name)
-    point = point_from(load_facts(name, home.study(name)).spec, assignments)
+    point = point_from(kept_sweep(home, name), assignments)
     order, holder = orders.give("enqueue", assignments=point), run_by(home, name)
     text = f"study {name}: {describe(point)} is proposed next" + _runs(holder)
     _say({"study": name, "order": order.id, "assignments": point, "run_by": holder}, text, as_json)

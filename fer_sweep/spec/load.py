@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -14,12 +14,17 @@ from fer_sweep.spec.search import Parameter
 from fer_sweep.spec.sweep import SweepSpec
 from fer_sweep.spec.translation import add_validation_problems
 
+if TYPE_CHECKING:
+    from fer_sweep.spec.source import Document
+
 
 def load_sweep(path: Path, overrides: Sequence[str] = (), environ: Mapping[str, str] = os.environ) -> SweepSpec:
     """Read a sweep file, put `--set path=value` overrides on top, fill in `${NAME}` from `environ`, check everything.
 
     Raises SpecError with all problems found, each with its file and line (or override), dotted path and remedy."""
-    data, parameters, problems = _read(path, overrides, environ)
+    from fer_sweep.spec.source import read_file  # here, because a served model reads no YAML
+
+    data, parameters, problems = _taken_apart(read_file(Path(path), environ), overrides, environ)
     check_parameters(parameters, data, problems)
     spec = _validated(data, parameters, problems)
     if spec is not None:
@@ -31,26 +36,26 @@ def load_sweep(path: Path, overrides: Sequence[str] = (), environ: Mapping[str, 
     return spec
 
 
-def load_kept(path: Path) -> SweepSpec:
-    """The spec of a study, from the copy that the study keeps. It was checked when the study began: what is advised
-    against since then must not lock away what has been computed.
+def load_kept(text: str, place: str) -> SweepSpec:
+    """The spec of a study, from the copy (YAML) that the study keeps in a place. It was checked when the study began:
+    what is advised against since then must not lock away what has been computed.
 
     Raises SpecError if it is no sweep file of this version."""
-    data, parameters, problems = _read(path, (), {})
+    from fer_sweep.spec.source import read_sweep
+
+    data, parameters, problems = _taken_apart(read_sweep(text, place, {}), (), {})
     spec = _validated(data, parameters, problems)
     problems.raise_any()
     assert spec is not None
     return spec
 
 
-def _read(
-    path: Path, overrides: Sequence[str], environ: Mapping[str, str]
+def _taken_apart(
+    document: "Document", overrides: Sequence[str], environ: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, Parameter], Problems]:
     """What is written in a sweep file, with overrides and variables, and its parameters as far as they are right."""
-    from fer_sweep.spec.overrides import apply_overrides  # here, because a served model reads no YAML
-    from fer_sweep.spec.source import read_file
+    from fer_sweep.spec.overrides import apply_overrides
 
-    document = read_file(Path(path), environ)
     data, problems = document.data, document.problems
     if isinstance(data.get(ROOT), dict):
         data[ROOT] = flatten_nested(data[ROOT], problems)

@@ -54,11 +54,16 @@ def read_file(path: FilePath, environ: Mapping[str, str]) -> Document:
         raise SpecError(str(_at(path, None, message))) from None
     except OSError as error:
         raise SpecError(str(_at(path, None, f"the file cannot be read ({error.strerror})"))) from None
-    document = read_text(text, str(path), environ)
+    return read_sweep(text, str(path), environ)
+
+
+def read_sweep(text: str, file: str, environ: Mapping[str, str]) -> Document:
+    """Parse the text of a sweep file. Raises SpecError if it is not YAML, or is not a mapping."""
+    document = read_text(text, file, environ)
     if document.data is None:
-        raise SpecError(str(_at(path, None, "the file is empty; a sweep file needs at least name and data")))
+        raise SpecError(str(_at(file, None, "the file is empty; a sweep file needs at least name and data")))
     if not isinstance(document.data, dict):
-        raise SpecError(str(_at(path, 1, "the file is not a mapping; it must consist of lines like `name: my-sweep`")))
+        raise SpecError(str(_at(file, 1, "the file is not a mapping; it must consist of lines like `name: my-sweep`")))
     return document
 
 

@@ -66,10 +66,12 @@ def load_facts(name: str, files: StudyFiles) -> StudyFacts:
                 part=file.get("part"),
                 warnings=tuple(texts["warnings"]),
             )
+        text = files.sweep.read_text(encoding="utf-8")
     except (FileNotFoundError, *UNREADABLE) as error:
+        file = error.filename if isinstance(error, FileNotFoundError) else files.samples
         raise StudyError(
-            f"what study {name!r} is cannot be read from {files.samples} ({type(error).__name__}). Run its sweep file "
+            f"what study {name!r} is cannot be read from {file} ({type(error).__name__}). Run its sweep file "
             "again with the same --home, which writes it anew without training anything twice."
         ) from error
-    spec = load_kept(files.sweep)
+    spec = load_kept(text, str(files.sweep))
     return StudyFacts(name, spec, samples, make_split(samples, spec.protocol), texts["fingerprint"])

@@ -14,6 +14,7 @@ from fer_sweep.study.events import Confirmed, Event, SearchEnded, StudyFinished
 from fer_sweep.study.facts import StudyFacts, save_facts
 from fer_sweep.study.home import Home, StudyFiles
 from fer_sweep.study.identity import identity
+from fer_sweep.study.kept_sweep import keep_sweep
 from fer_sweep.study.lock import coordinator_lock
 from fer_sweep.study.search import Search
 from fer_sweep.study.steering import STOPPED, Steering
@@ -55,6 +56,7 @@ def open_study(spec: SweepSpec, samples: Samples, home: Home, *, branch: bool = 
         with coordinator_lock(name, files), claimed(home, name) as claim:
             study = OpenStudy(spec, samples, split, StudyStore(storage, name, claim), files)
             save_facts(study.facts, files)
+            keep_sweep(storage, name, spec)
             study.store.orders.forget_endings()
             yield study
 

@@ -58,6 +58,14 @@ def test_facts_that_are_gone_or_damaged_are_explained(tmp_path: Path, damage: by
     )
 
 
+def test_a_sweep_file_that_is_gone_is_explained(tmp_path: Path) -> None:
+    with opened(sweep(), tmp_path) as study:
+        study.files.sweep.unlink()
+
+        with pytest.raises(StudyError, match=f"cannot be read from {study.files.sweep} "):
+            load_facts("tiny", study.files)
+
+
 def test_a_kept_sweep_file_that_was_changed_by_hand_is_explained(tmp_path: Path) -> None:
     with opened(sweep(), tmp_path) as study:
         kept = study.files.sweep

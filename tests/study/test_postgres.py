@@ -20,6 +20,7 @@ from fer_sweep.study.claim import StudyClaim, claimed
 from fer_sweep.study.database import name_of, open_storage, opened_storage, postgres_url
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.home import Home
+from fer_sweep.study.kept_sweep import kept_sweep
 from fer_sweep.study.rows import TrialRow
 from fer_sweep.study.store import stored_studies, stored_study
 from fer_sweep.study.study import open_study, run_study
@@ -81,6 +82,7 @@ def test_a_search_is_the_same_as_on_sqlite(address: str, tmp_path: Path) -> None
 def test_another_machine_goes_on_with_what_the_first_one_began(address: str, tmp_path: Path) -> None:
     on(address, tmp_path / "first", cap=3)
 
+    assert kept_sweep(Home(tmp_path / "second", address), "tiny").run_cap == 3  # what enqueue needs to know
     rows = on(address, tmp_path / "second", cap=6)
 
     assert [row.state for row in rows] == ["complete"] * 6
