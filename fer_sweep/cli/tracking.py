@@ -1,5 +1,6 @@
 """What the terminal says of the way to MLflow: that it is blocked, that it is free again, what is left at the end."""
 
+import time
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -12,6 +13,9 @@ from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.outbox import read_outbox
 from fer_sweep.tracking.recorder import Recorder
 from fer_sweep.tracking.writer_process import Message, WriterProcess
+
+SILENT_SECONDS = 2.0
+"""How long the end of a study may take without a word."""
 
 
 class TrackingWatch:
@@ -42,12 +46,17 @@ class TrackingWatch:
             return None
         why, left = "", 0
         ends = [line.end for line in read_outbox(self._home.study(self._study).outbox, self._sent)]
+        begun, silent = time.monotonic(), not err.is_terminal  # where no status is seen, a line says why it takes long
         with err.status("writing to MLflow") as status:
             for message in self._writer.finish():
                 self._tell(message)
                 if message["state"] == "failed":
                     why, left = message["why"], message.get("left", self._left(ends))
-                status.update(f"writing to MLflow: {self._left(ends)} to go; Ctrl-C leaves them to fer-sweep sync")
+                going = f"writing to MLflow: {self._left(ends)} to go; Ctrl-C leaves them to fer-sweep sync"
+                status.update(going)
+                if silent and time.monotonic() - begun > SILENT_SECONDS:
+                    silent = False
+                    err.print(going, soft_wrap=True)
         self._writer = None
         if not why:
             return None

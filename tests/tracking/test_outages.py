@@ -178,3 +178,4 @@ def test_ctrl_c_while_the_server_hangs_ends_soon(proxy: Proxy, tmp_path: Path) -
     assert command.end(signal.SIGINT) == 130
     assert time.monotonic() - begun < 30
     assert "fer-sweep sync hanging" in command.stderr
+    assert " to go; Ctrl-C leaves them to fer-sweep sync" in command.stderr  # a pipe shows no status
