@@ -121,7 +121,7 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+        return anchor_of(self.title)
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,11 @@ class Document:
     subtitle: str
     sections: tuple[Section, ...]
     footer: str
+
+
+def anchor_of(text: str) -> str:
+    """A text as part of an address or of a file's name."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def render(document: Document) -> str:

@@ -1,5 +1,6 @@
 """fer-sweep paper, on a workbook and on faces that are small enough."""
 
+import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,7 +94,7 @@ def test_every_table_and_figure_has_its_section(report: str) -> None:
 
 
 def test_the_paper_stands_beside_ours(report: str) -> None:
-    row = re.search(r"<tr><td>NN with BDR, normalized</td>(.*?)</tr>", report)
+    row = re.search(r"<tr><td[^>]*>NN with BDR, normalized</td>(.*?)</tr>", report)
 
     assert row is not None
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", row[1])
@@ -103,6 +104,20 @@ def test_the_paper_stands_beside_ours(report: str) -> None:
     assert cells[-1] in ("within the noise", "no")
     assert "not comparable" in report
     assert "Where the paper&#39;s protocol leaks" in report
+
+
+def test_its_tables_lie_beside_it_as_numbers(report: str, folder: Path) -> None:
+    assert report
+    parts = folder / "report" / "parts"
+
+    with (parts / "table-1-1.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["system"]: row for row in csv.DictReader(file)}
+    assert rows["NN with BDR, normalized"]["paper"] == "27.45"
+    assert 0 <= float(rows["NN with BDR, normalized"]["ours: random, SD"]) <= 100
+    assert (parts / "table-1-nn-with-bdr-normalized-by-class-random-split.csv").exists()
+    assert {"what-the-paper-claims-1.csv", "table-2-accuracy-in-on-random-halves.csv"} < {
+        file.name for file in parts.iterdir()
+    }
 
 
 def test_claims_have_intervals_and_a_verdict(report: str) -> None:

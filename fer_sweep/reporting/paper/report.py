@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from fer_sweep.reporting.document import Document, Picture, Prose, Section, render
+from fer_sweep.reporting.document import Document, Picture, Prose, Section, Table, anchor_of, render
 from fer_sweep.reporting.paper.claims import claims_section
 from fer_sweep.reporting.paper.network import figure_1, figure_4, figure_5, figure_6, figure_7
 from fer_sweep.reporting.paper.pictures import figure_8, figure_9
@@ -12,13 +12,16 @@ from fer_sweep.reporting.paper.rules import rules_section
 from fer_sweep.reporting.paper.studies import PaperStudy
 from fer_sweep.reporting.paper.tables import NOT_COMPARABLE, network_rows, picture_rows, table_1, table_2
 from fer_sweep.reporting.report_folder import MADE_BY, ReportFolder
+from fer_sweep.reporting.table_file import as_csv
 from fer_sweep.study.home import Home
 
 TITLE = "Neural networks with bimodal distribution removal, and CNNs, on SFEW: the paper and ours"
+LONGEST_NAME = 60
+"""Of a caption that gives a table's file its name; others are numbered."""
 
 
 def write_paper_report(inputs: Inputs, home: Home, place: ReportFolder) -> Path:
-    """Write the report, and its pictures as files beside it. Returns the report's path.
+    """Write the report, and its pictures and tables as files beside it. Returns the report's path.
 
     Raises StudyError if one of the studies is not there.
     """
@@ -38,7 +41,7 @@ def write_paper_report(inputs: Inputs, home: Home, place: ReportFolder) -> Path:
     sections += _figures(studies, inputs)
     if "network" in inputs.halves:
         sections.append(rules_section(studies))
-    _write_pictures(sections, place.parts)
+    _write_parts(sections, place.parts)
     footer = f"{MADE_BY} from the studies {', '.join(studies)} in {home.root}."
     return place.finish(render(Document(TITLE, _subtitle(inputs), tuple(sections), footer)))
 
@@ -77,7 +80,10 @@ def _subtitle(inputs: Inputs) -> str:
     return "A reproduction of R. Leng (ANU), with " + " and ".join(seen) + "."
 
 
-def _write_pictures(sections: list[Section], folder: Path) -> None:
+def _write_parts(sections: list[Section], folder: Path) -> None:
     for section in sections:
-        for number, part in enumerate(part for part in section.parts if isinstance(part, Picture)):
-            (folder / f"{section.anchor}-{number + 1}.png").write_bytes(part.png)
+        for number, picture in enumerate((part for part in section.parts if isinstance(part, Picture)), start=1):
+            (folder / f"{section.anchor}-{number}.png").write_bytes(picture.png)
+        for number, table in enumerate((part for part in section.parts if isinstance(part, Table)), start=1):
+            name = anchor_of(table.caption) if len(table.caption) <= LONGEST_NAME else number
+            (folder / f"{section.anchor}-{name}.csv").write_text(as_csv(table), encoding="utf-8")

@@ -59,7 +59,7 @@ def table_1(rows: Sequence[Row]) -> Section:
         "n",
         "no film on both sides",
         "n",
-        "one random split: 95 %",
+        "one random split: 95\u00a0%",
         "agrees",
     )
     cells = tuple(
