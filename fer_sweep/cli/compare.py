@@ -53,7 +53,7 @@ def _resolved(name: str, home: Home, tracking_uri: str | None) -> Reference:
         from fer_sweep.tracking.client import open_client  # here, because it takes seconds to load
         from fer_sweep.tracking.lookup import trial_of_run
 
-        reference = trial_of_run(open_client(store_of(tracking_uri, home)), name)
+        reference = trial_of_run(open_client(store_of(tracking_uri, home)), name, home)
     if reference.number is None:
         return Reference(reference.study, "confirm", _best_confirmed(reference.study, home))
     return reference

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from fer_sweep.cli.console import err, out
+from fer_sweep.cli.tracking import namesake
 from fer_sweep.data.counts import counted
 from fer_sweep.errors import FerSweepError, StudyError, TrackingError
 from fer_sweep.study.facts import load_facts
@@ -12,7 +13,7 @@ from fer_sweep.study.lock import writer_lock
 from fer_sweep.study.standing import run_by
 from fer_sweep.tracking.address import Store, store_of
 from fer_sweep.tracking.client import open_client
-from fer_sweep.tracking.delivery import Damaged, Failing, NothingMore, SetAside, Written, deliver
+from fer_sweep.tracking.delivery import Damaged, Failing, NothingMore, Ready, SetAside, Written, deliver
 from fer_sweep.tracking.outbox_state import outbox_state
 from fer_sweep.tracking.sent import unsent
 
@@ -59,6 +60,9 @@ def _sync(name: str, home: Home, store: Store) -> Synced:
                     case Written(new=True):
                         written += 1
                         status.update(f"sending {name}: {written} entries written")
+                    case Ready(namesakes=namesakes):
+                        if namesakes:
+                            err.print(f"warning: {namesake(name, store)}", style="yellow", soft_wrap=True)
                     case SetAside(why=why):
                         problems.append(why)
                     case Damaged():

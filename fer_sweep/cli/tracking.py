@@ -23,7 +23,7 @@ class TrackingWatch:
 
     def __init__(self, writer: WriterProcess | None, study: str, home: Home, store: Store) -> None:
         self._writer, self._study, self._home, self._store = writer, study, home, store
-        self._failing = False
+        self._failing = self._named = False
         self._refused: set[str] = set()
         self._sent = 0
 
@@ -79,11 +79,22 @@ class TrackingWatch:
             case "failing" if not self._failing:
                 self._failing = True
                 _warn(f"{message['why']} The study goes on without it.")
+            case "ready" if message["namesakes"] and not self._named:
+                self._named = True
+                _warn(namesake(self._study, self._store))
             case "refused" if message["what"] not in self._refused:
                 self._refused.add(message["what"])
                 _warn(f"MLflow does not take {message['what']}: {message['why']} The rest goes ahead of it.")
             case "restarted":
                 _warn(message["why"])
+
+
+def namesake(study: str, store: Store) -> str:
+    """That another study in the store has the name of this one."""
+    return (
+        f"another study called {study} is in {store.name}, from another home or with other data. This one gets runs of "
+        "its own beside it. To tell them apart, give it another name (--set name=...)."
+    )
 
 
 def say_damage(console: Console, recorder: Recorder) -> None:

@@ -20,13 +20,15 @@ from fer_sweep.study.journal import UNREADABLE, write_atomically
 
 @dataclass(frozen=True)
 class StudyFacts:
-    """samples: labels, persons and ids for certain; features or pictures perhaps. fingerprint: of the complete data."""
+    """samples: labels, persons and ids for certain; features or pictures perhaps. fingerprint: of the complete data;
+    id: of the study alone, whatever else has its name; empty if it began before 2026-11-27."""
 
     name: str
     spec: SweepSpec
     samples: Samples
     split: Split
     fingerprint: str
+    id: str = ""
 
 
 def save_facts(facts: StudyFacts, files: StudyFiles) -> None:
@@ -35,6 +37,7 @@ def save_facts(facts: StudyFacts, files: StudyFiles) -> None:
     samples = facts.samples
     texts = {
         "fingerprint": facts.fingerprint,
+        "id": facts.id,
         "ids": samples.ids,
         "class_names": samples.class_names,
         "person_names": samples.person_names,
@@ -74,4 +77,6 @@ def load_facts(name: str, files: StudyFiles) -> StudyFacts:
             "again with the same --home, which writes it anew without training anything twice."
         ) from error
     spec = load_kept(text, str(files.sweep))
-    return StudyFacts(name, spec, samples, make_split(samples, spec.protocol), texts["fingerprint"])
+    return StudyFacts(
+        name, spec, samples, make_split(samples, spec.protocol), texts["fingerprint"], texts.get("id", "")
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
+from uuid import uuid4
 
 import optuna
 from optuna.storages import RDBStorage
@@ -51,6 +52,7 @@ def resolve(spec: SweepSpec, storage: RDBStorage, *, parts: Mapping[str, Scalar 
         name = f"{spec.name}.{number}"
     if name not in known:
         known[name] = storage.create_new_study([StudyDirection[spec.metric.goal.upper()]], name)
+    storage.set_study_user_attr(known[name], "id", uuid4().hex)
     storage.set_study_user_attr(known[name], "optuna", optuna.__version__)
     storage.set_study_user_attr(known[name], "metric", spec.metric.name)
     storage.set_study_user_attr(known[name], "identity", dict(parts))
@@ -67,6 +69,9 @@ class StudyStore:
 
     def __init__(self, storage: RDBStorage, name: str, claim: StudyClaim | None = None) -> None:
         self.name = name
+        self.id: str = storage.get_study_user_attrs(storage.get_study_id_from_name(name)).get("id", "")
+        """Of this study alone, while its name may be that of another home's too; empty if it began before
+        2026-11-27."""
         self._study_id = storage.get_study_id_from_name(name)
         self._database = Writer(storage, self._study_id, claim)
         self._memory = Sight()

@@ -38,7 +38,7 @@ class OpenStudy:
     @property
     def facts(self) -> StudyFacts:
         """What the study is, apart from its trials."""
-        return StudyFacts(self.name, self.spec, self.samples, self.split, self.samples.fingerprint)
+        return StudyFacts(self.name, self.spec, self.samples, self.split, self.samples.fingerprint, self.store.id)
 
 
 @contextmanager

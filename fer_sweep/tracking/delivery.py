@@ -37,10 +37,12 @@ ASIDE_PAUSE = 60.0
 
 @dataclass(frozen=True)
 class Ready:
-    """The store has answered, and what it has of the study is known. parent: the study's run, if it has one already."""
+    """The store has answered, and what it has of the study is known. parent: the study's run, if it has one already;
+    namesakes: how many studies of other homes have its name there."""
 
     experiment: str
     parent: str | None
+    namesakes: int
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ class _Delivery:
             raise
         tracker.provenance = self._provenance
         self._tracker = tracker
-        return Ready(tracker.experiment, tracker.parent_run)
+        return Ready(tracker.experiment, tracker.parent_run, tracker.namesakes)
 
     def disconnect(self) -> None:
         """Forget what the store had of the study: after an error nobody knows."""

@@ -7,7 +7,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from fer_sweep.study.events import Trial
+from fer_sweep.study.facts import StudyFacts
 
+STUDY_ID = "fer.study_id"
 RunKey = tuple[str, int, str]
 """Stage, number and splits of a trial: what its run is found by."""
 
@@ -52,8 +54,14 @@ def content(run: Run) -> tuple[bool, int, int]:
     return "fer.state" in run.data.tags, len(run.data.metrics), len(run.data.params)
 
 
-def runs_of_study(client: MlflowClient, experiment: str, study: str, role: str) -> Iterator[Run]:
-    """The runs of a study that exist already, oldest first. role: `study` or `trial`."""
+def belongs(run: Run, facts: StudyFacts) -> bool:
+    """Whether a run is of this very study, rather than of another home's that has the same name."""
+    tags = run.data.tags
+    return (tags.get("fer.study"), tags.get(STUDY_ID, "")) == (facts.name, facts.id)
+
+
+def runs_named(client: MlflowClient, experiment: str, study: str, role: str) -> Iterator[Run]:
+    """The runs of the studies of this name that exist already, oldest first. role: `study` or `trial`."""
     token = None
     while True:
         page = client.search_runs(

@@ -49,7 +49,7 @@ class Promotion:
         self.registry = Registry(self._client, model)
         self.champion = self.registry.holder(alias)
         self._against = None if self.champion is None else configuration_of(self._client, self.champion)
-        self._runs = run_ids(self._client, facts.name, choice.number)
+        self._runs = run_ids(self._client, facts, choice.number)
         self.origin = Origin(
             study=facts.name,
             trial=choice.number,

@@ -17,6 +17,7 @@ from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import open_client, store_errors
 from fer_sweep.tracking.completion import complete_outbox
 from fer_sweep.tracking.delivery import NothingMore, SetAside, deliver
+from fer_sweep.tracking.known_runs import belongs
 from fer_sweep.tracking.sent import forget
 
 _REMEDY = "Nothing is lost: fer-sweep doctor --rebuild goes on once it answers again."
@@ -136,17 +137,17 @@ def _has(client: MlflowClient, run: Run, name: str) -> bool:
 
 def _runs(client: MlflowClient, facts: StudyFacts, view: int) -> list[Run]:
     experiment = client.get_experiment_by_name(facts.spec.name)
-    return [] if experiment is None else list(_pages(client, experiment.experiment_id, facts.name, view))
+    return [] if experiment is None else list(_pages(client, experiment.experiment_id, facts, view))
 
 
-def _pages(client: MlflowClient, experiment: str, name: str, view: int) -> Iterator[Run]:
+def _pages(client: MlflowClient, experiment: str, facts: StudyFacts, view: int) -> Iterator[Run]:
     token = None
     while True:
         page = client.search_runs(
-            [experiment], filter_string=f"tags.`fer.study` = '{name}'", run_view_type=view, page_token=token
+            [experiment], filter_string=f"tags.`fer.study` = '{facts.name}'", run_view_type=view, page_token=token
         )
         # the runs of promoted models carry the study's name too
-        yield from (run for run in page if run.data.tags.get("fer.role") in ("study", "trial"))
+        yield from (run for run in page if run.data.tags.get("fer.role") in ("study", "trial") and belongs(run, facts))
         token = page.token
         if not token:
             return

@@ -24,7 +24,7 @@ from fer_sweep.study.summary import describe
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import experiment_id, store_errors
 from fer_sweep.tracking.entries import StudyEnded, StudyOpened, TrackedEvent
-from fer_sweep.tracking.known_runs import KnownRun, RunKey, content, key_of, known, runs_of_study
+from fer_sweep.tracking.known_runs import STUDY_ID, KnownRun, RunKey, belongs, content, key_of, known, runs_named
 from fer_sweep.tracking.outbox import Entry
 from fer_sweep.tracking.removed_faces import load_faces
 from fer_sweep.tracking.scales import label_of
@@ -48,12 +48,17 @@ class Tracker:
         with self._errors():
             self.experiment = experiment_id(client, facts.spec.name, store.artifacts)
             self._runs: dict[RunKey, KnownRun] = {}
-            trials = runs_of_study(client, self.experiment, facts.name, "trial")
-            for run in sorted(trials, key=content, reverse=True):  # the fullest first
+            trials = runs_named(client, self.experiment, facts.name, "trial")
+            for run in sorted(
+                (run for run in trials if belongs(run, facts)), key=content, reverse=True
+            ):  # the fullest first
                 tags = run.data.tags
                 self._keep_first(run, (tags["fer.stage"], int(tags["fer.trial"]), tags["fer.split_hash"]))
             self._parent: KnownRun | None = None
-            studies = runs_of_study(client, self.experiment, facts.name, "study")
+            named = list(runs_named(client, self.experiment, facts.name, "study"))
+            studies = [run for run in named if belongs(run, facts)]
+            self.namesakes = len(named) - len(studies)
+            """How many studies of other homes have this name in this store."""
             with_trials = {run.parent for run in self._runs.values()}
             for run in sorted(studies, key=lambda run: (run.info.run_id in with_trials, content(run)), reverse=True):
                 if self._parent is None:
@@ -259,6 +264,7 @@ class Tracker:
             "mlflow.source.name": "fer-sweep",
             "mlflow.source.type": "LOCAL",
             **{tag: self.provenance[key] for tag, key in named.items() if key in self.provenance},
+            **({STUDY_ID: self._facts.id} if self._facts.id else {}),
             "fer.data_fingerprint": self._facts.fingerprint,
             "fer.split_hash": split_hash,
         }

@@ -98,8 +98,8 @@ def main() -> int:
 def report(progress: Progress) -> None:
     """Tell the coordinator how it goes."""
     match progress:
-        case Ready(experiment=experiment, parent=parent):
-            say(state="ready", experiment=experiment, parent=parent)
+        case Ready(experiment=experiment, parent=parent, namesakes=namesakes):
+            say(state="ready", experiment=experiment, parent=parent, namesakes=namesakes)
         case Written(end=end, new=new):
             if new:
                 say(state="written", end=end)

@@ -63,9 +63,8 @@ class WriterProcess:
             for message in self._messages(timeout=1.0):
                 if message["state"] == "failed":
                     raise TrackingError(message["why"])
-                if message["state"] == "failing":  # as only a writer that knows the store does before it is ready
+                if message["state"] in ("ready", "failing"):  # failing: only a writer that knows the store goes on then
                     self._heard.append(message)
-                if message["state"] in ("ready", "failing"):
                     self._known = True
                     return
             if self._process.poll() is not None:
@@ -80,8 +79,7 @@ class WriterProcess:
 
     def poll(self) -> list[Message]:
         """What the writer has said since. One that died is started again, a few times."""
-        messages = [*self._heard, *self._messages(timeout=0.0)]
-        self._heard.clear()
+        messages = list(self._messages(timeout=0.0))
         if self._process.poll() is not None:
             messages += self._replace()
         return messages
@@ -125,6 +123,8 @@ class WriterProcess:
 
     def _messages(self, *, timeout: float) -> Iterator[Message]:
         assert self._process.stdout is not None
+        heard, self._heard = self._heard, []
+        yield from heard
         if select.select([self._process.stdout], [], [], timeout)[0]:
             with suppress(BlockingIOError):
                 while text := os.read(self._process.stdout.fileno(), 65536):

@@ -10,7 +10,8 @@ from fer_sweep.cli.app import app
 from fer_sweep.errors import StudyError, TrackingError
 from fer_sweep.study.home import Home
 from fer_sweep.study.lock import writer_lock
-from tests.tracking.studies import children_of, metric_rows, new_home, write_tiny
+from tests.cli.commands import fer_sweep
+from tests.tracking.studies import children_of, metric_rows, new_home, runs_of, write_tiny
 
 SHORT = ["--set", "run_cap=2", "--set", "train.epochs=6", "--set", "protocol.repeats=1", "--set", "removal.rule=none",
          "--set", "parameters={train.learning_rate: {min: 0.001, max: 0.1}}"]  # fmt: skip
@@ -66,6 +67,20 @@ def test_a_torn_end_is_told_with_what_mends_it(home: Home) -> None:
     assert f"last 4 bytes cannot be sent. What it was about is noted anew by {doctor}, or by" in sent.stderr
     assert invoke("doctor", "--repair", "--home", home.root).exit_code == 0
     assert invoke("sync", "--home", home.root).stderr == ""
+
+
+def test_a_namesake_from_another_home_is_told_and_left_alone(home: Home, tmp_path: Path) -> None:
+    invoke("sync", "--home", home.root)
+    before = {run.info.run_id for run in runs_of(home)}
+    store = f"sqlite:///{home.mlflow_file}"
+
+    done = fer_sweep("run", tmp_path / "tiny.yaml", "--home", tmp_path / "other", "--tracking-uri", store, *SHORT)
+
+    assert done.returncode == 0, done.stderr
+    assert f"warning: another study called tiny is in {store}, from another home or with other data." in done.stderr
+    assert len(runs_of(home)) == 2 * len(before)
+    again = invoke("sync", "--home", tmp_path / "other", "--tracking-uri", store)
+    assert "warning: another study called tiny is in " in again.stderr
 
 
 def test_an_unknown_study_and_an_empty_home_are_told(home: Home, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from fer_sweep.tracking.registry import (
     registered_names,
     way_back,
 )
+from tests.study.studies import opened, sweep
 from tests.tracking.studies import client_of, new_home
 
 
@@ -137,11 +138,27 @@ def test_cells_of_a_table_keep_their_distance() -> None:
 
 
 def test_runs_that_are_no_trials_are_refused(tmp_path: Path) -> None:
-    client = client_of(new_home(tmp_path))
+    home = new_home(tmp_path)
+    client = client_of(home)
     run = client.create_run(client.create_experiment("elsewhere"))
 
     with pytest.raises(StudyError, match=rf"the MLflow run {run.info.run_id} is not a study or a trial of fer-sweep"):
-        trial_of_run(client, run.info.run_id)
+        trial_of_run(client, run.info.run_id, home)
     with pytest.raises(StudyError, match="neither a study nor an MLflow run is called 'ffff'"):
-        trial_of_run(client, "ffff")
-    assert run_ids(client, "tiny", 3) == {"study": "", "search": "", "confirm": ""}
+        trial_of_run(client, "ffff", home)
+
+
+def test_runs_of_a_study_elsewhere_are_not_taken_for_those_of_its_namesake_here(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    client = client_of(home)
+    with opened(sweep(), home.root) as study:
+        tags = {"fer.study": "tiny", "fer.role": "study", "fer.study_id": "theirs"}
+        theirs = client.create_run(client.create_experiment("tiny"), tags=tags)
+
+        assert run_ids(client, study.facts, 3) == {"study": "", "search": "", "confirm": ""}
+        with pytest.raises(StudyError) as caught:
+            trial_of_run(client, theirs.info.run_id, home)
+    assert str(caught.value) == (
+        f"the MLflow run {theirs.info.run_id} is of another study called 'tiny' than the one in {home.root}. Compare "
+        "it where it was run (--home)."
+    )

@@ -17,7 +17,8 @@ from fer_sweep.study.events import EpochReported, Event, TrialFinished, TrialSta
 from fer_sweep.study.home import Home
 from fer_sweep.study.replay import replay
 from fer_sweep.study.study import OpenStudy, open_study, run_study
-from fer_sweep.tracking.entries import to_entry
+from fer_sweep.tracking.address import store_of
+from fer_sweep.tracking.entries import StudyOpened, to_entry
 from fer_sweep.tracking.tracker import Tracker
 from fer_sweep.training.metrics import METRICS, scores_on_test
 from fer_sweep.training.records import TrialFailure
@@ -249,6 +250,49 @@ def test_of_two_runs_of_a_trial_the_complete_one_stays(tmp_path: Path) -> None:
         assert len(client.search_runs([before["search", 1].info.experiment_id])) == len(before) + 1
 
 
+def test_studies_of_one_name_from_two_homes_have_runs_of_their_own(tmp_path: Path) -> None:
+    home, other = new_home(tmp_path), Home(tmp_path / "other")
+    with opened(home, tmp_path, ["run_cap=1", "train.epochs=6"]) as (study, tracker):
+        follow(study, tracker)
+    theirs = {run.info.run_id: dict(run.data.params) for run in runs_of(home)}
+    spec, samples = tiny(tmp_path, ["run_cap=1", "train.epochs=8"])
+
+    with open_study(spec, samples, other) as study:
+        ours = Tracker(client_of(home), study.facts, study.files, store_of(None, home))
+        assert ours.namesakes == 1
+        ours.record(StudyOpened({}), at=now_ms())
+        events = follow(study, ours)
+        finish(study, ours, events)
+
+    runs = {run.info.run_id: run for run in runs_of(home)}
+    assert {run_id: dict(runs[run_id].data.params) for run_id in theirs} == theirs
+    assert [runs[run_id].info.status for run_id in theirs].count("RUNNING") == 1  # their study's, which goes on
+    added = [run for run_id, run in runs.items() if run_id not in theirs]
+    assert sorted(run.data.tags["fer.role"] for run in added) == ["study", "trial"]
+    assert {run.data.params["train.epochs"] for run in added} == {"8"}
+    assert len({run.data.tags["fer.study_id"] for run in runs.values()}) == 2
+
+
+def test_a_study_of_before_there_were_ids_finds_its_runs(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    with opened(home, tmp_path, ["run_cap=1", "train.epochs=6"]) as (study, _):
+        study.store.id = ""
+        old = tracker_of(study, home)
+        events = follow(study, old)
+        finish(study, old, events)
+
+        again = tracker_of(study, home)
+
+        assert "fer.study_id" not in parent_of_id(home, old.parent_run).data.tags
+        assert (again.parent_run, again.namesakes) == (old.parent_run, 1)
+        assert missing(again, events) == []
+
+
+def parent_of_id(home: Home, run_id: str | None) -> Run:
+    assert run_id is not None
+    return client_of(home).get_run(run_id)
+
+
 def test_children_follow_when_the_parent_run_was_deleted(tmp_path: Path) -> None:
     home = new_home(tmp_path)
     with opened(home, tmp_path, ["run_cap=1", "train.epochs=6"]) as (study, tracker):
@@ -286,8 +330,8 @@ def test_a_run_killed_before_its_settings_were_written_gets_them_on_resume(tmp_p
     home = new_home(tmp_path)
     with opened(home, tmp_path, ["run_cap=1"]) as (study, tracker):
         client = client_of(home)
-        tags = {"fer.study": "tiny", "fer.role": "trial", "fer.stage": "search", "fer.trial": "0",
-                "fer.split_hash": study.split.hash, "mlflow.parentRunId": tracker.parent_run}  # fmt: skip
+        tags = {"fer.study": "tiny", "fer.study_id": study.store.id, "fer.role": "trial", "fer.stage": "search",
+                "fer.trial": "0", "fer.split_hash": study.split.hash, "mlflow.parentRunId": tracker.parent_run}  # fmt: skip
         bare = client.create_run(tracker.experiment, tags=tags, run_name="base")
 
         follow(study, tracker_of(study, home))
