@@ -1,8 +1,8 @@
 """fer-sweep: the command line and its verbs.
 
-Exit codes: 0 done (or stopped by fer-sweep stop), 2 bad input, 3 finished without a valid trial, 4 tracking store
-unreachable, 5 promotion refused by the gate, 6 doctor found problems that remain, 7 the disk is full, 130 interrupted
-or cancelled (after these two the same command resumes).
+Exit codes: 0 done (or stopped by fer-sweep stop), 2 bad input, 3 finished without a valid trial, 4 MLflow store
+unreachable or not given everything (yet), 5 promotion refused by the gate, 6 doctor found problems that remain, 7 the
+disk is full, 130 interrupted or cancelled (after these two the same command resumes).
 """
 
 import signal
@@ -22,8 +22,9 @@ app = typer.Typer(
     name="fer-sweep",
     help="Sweeps for facial expression recognition: Optuna searches, MLflow remembers, the answer is honest.",
     epilog="Exit codes: 0 done (or stopped by fer-sweep stop), 2 bad input, 3 finished without a valid trial, "
-    "4 tracking store unreachable, 5 promotion refused by the gate, 6 doctor found problems that remain, "
-    "7 the disk is full, 130 interrupted or cancelled (after these two the same command resumes).",
+    "4 MLflow store unreachable or not given everything (yet), 5 promotion refused by the gate, "
+    "6 doctor found problems that remain, 7 the disk is full, 130 interrupted or cancelled (after these two the same "
+    "command resumes).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -46,8 +46,8 @@ def promote_study(wish: Wish, *, tracking_uri: str | None, place: Home, as_json:
     check_alias(wish.alias)
     _check_model(model)
     facts, summary = finished_study(wish.study, place)
-    choice = choose(summary, facts.spec, number=wish.trial)
     fold = None if wish.fold is None else _fold(wish.fold, facts)
+    choice = choose(summary, facts.spec, number=wish.trial)
     samples = _samples(facts, place)
     with err.status("asking MLflow"):
         promotion = Promotion(

@@ -12,7 +12,7 @@ from fer_sweep.cli.console import out
 from fer_sweep.study.home import Home
 from fer_sweep.tracking.address import existing_store
 from fer_sweep.tracking.client import open_client
-from fer_sweep.tracking.registry import Registry, Version, check_alias, to_the_minute
+from fer_sweep.tracking.registry import Move, Registry, Version, check_alias, to_the_minute
 from fer_sweep.tracking.rollback import demote
 
 
@@ -51,10 +51,20 @@ def show_history(name: str, *, tracking_uri: str | None, home: Path, as_json: bo
         out.print_json(json.dumps({"model": name, **content}))
         return
     out.print(_table(versions))
+    for alias, number in _moved_by_hand(versions, moves).items():
+        out.print(f"note: {alias} was moved to version {number} by other hands than fer-sweep's, without a reason.",
+                  style="yellow", soft_wrap=True)  # fmt: skip
     for move in reversed(moves):
         before = "nobody" if move.before is None else f"version {move.before}"
         kind = f"forced by {move.user}" if move.forced else f"{move.kind}d by {move.user}"
         out.print(f"{move.when}  {move.alias}: {before} -> version {move.after}, {kind}: {move.why}", soft_wrap=True)
+
+
+def _moved_by_hand(versions: Sequence[Version], moves: Sequence[Move]) -> dict[str, int]:
+    """Aliases that are not where their last move took them, and where they are."""
+    last = {move.alias: move.after for move in moves}
+    held = {alias: version.number for version in versions for alias in version.held}
+    return {alias: number for alias, number in held.items() if last.get(alias) != number}
 
 
 def _table(versions: Sequence[Version]) -> Table:

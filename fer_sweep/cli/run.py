@@ -71,10 +71,11 @@ def conduct(
         with open_study(spec, samples, place, branch=branch) as study:
             watch = TrackingWatch(writer, study.name, place, store)
             with Recorder(study, provenance=provenance()) as recorder:
-                say_damage(err, recorder)
+                say_damage(err, dropped=recorder.dropped, damaged=recorder.damaged)
                 watch.begin()
                 with open_executor(spec.resources, samples) as executor, Interruption() as interruption:
                     summary = _follow(study, executor, recorder, watch, interruption)
+                    interruption.check()  # what came after the last event shall not be waited out
             return summary, watch.finish()
 
 

@@ -11,7 +11,6 @@ from fer_sweep.data.counts import counted
 from fer_sweep.study.home import Home
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.outbox import read_outbox
-from fer_sweep.tracking.recorder import Recorder
 from fer_sweep.tracking.writer_process import Message, WriterProcess
 
 SILENT_SECONDS = 2.0
@@ -97,18 +96,18 @@ def namesake(study: str, store: Store) -> str:
     )
 
 
-def say_damage(console: Console, recorder: Recorder) -> None:
-    """Tell what a crash has done to the outbox."""
-    if recorder.dropped:
+def say_damage(console: Console, *, dropped: int, damaged: int) -> None:
+    """Tell what a crash has done to the outbox: bytes of a torn end, and entries that are damaged."""
+    if dropped:
         console.print(
             f"warning: the outbox ended in the middle of an entry (a crash, or a full disk): its last "
-            f"{recorder.dropped} bytes are dropped. A finished trial that they were about is noted anew.",
+            f"{dropped} bytes are dropped. A finished trial that they were about is noted anew.",
             style="yellow",
             soft_wrap=True,
         )
-    if recorder.damaged:
+    if damaged:
         console.print(
-            f"warning: {counted(recorder.damaged, 'damaged entry')} in the outbox are passed "
+            f"warning: {counted(damaged, 'damaged entry')} in the outbox are passed "
             "over. Finished trials that they were about are noted anew.",
             style="yellow",
             soft_wrap=True,

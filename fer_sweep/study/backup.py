@@ -1,5 +1,6 @@
 """Copies of SQLite databases: consistent also while another process writes, and checked before they are trusted."""
 
+import os
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -35,7 +36,9 @@ def back_up(database: Path, *, revision: str) -> Path:
 def integrity(database: Path) -> str | None:
     """What SQLite finds wrong with a database, in a line; None if nothing. Reads the whole file and changes nothing."""
     try:
-        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        # where nobody can write, SQLite cannot make the files that it shares with writers either
+        how = "mode=ro" if os.access(database.absolute().parent, os.W_OK) else "immutable=1"
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?{how}", uri=True)) as connection:
             (verdict, *_) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
         return str(error)

@@ -5,8 +5,11 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_sweep.errors import ModelError
+from fer_sweep.errors import ModelError, StudyError
 from fer_sweep.study.home import Home
+
+SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
+"""What an address of a store begins with, as MLflow has it; its stores of plain files are going."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,22 @@ def local_uri(home: Home) -> str:
 
 
 def store_of(tracking_uri: str | None, home: Home) -> Store:
-    """The store at an address, or the local one."""
+    """The store at an address, or the local one. Raises StudyError for what is no address of a store."""
+    if tracking_uri is not None:
+        _check(tracking_uri)
     if tracking_uri is not None and tracking_uri.startswith(("http://", "https://")):
         return Store(tracking_uri, None)
     return Store(tracking_uri or local_uri(home), home.artifacts)
+
+
+def _check(uri: str) -> None:
+    scheme, separator, _ = uri.partition("://")
+    if not separator or scheme.partition("+")[0] not in SCHEMES:
+        meant = f" Did you mean http://{uri}?" if re.fullmatch(r"\w[\w.-]*(:\d+)?(/.*)?", uri) else ""
+        raise StudyError(
+            f"--tracking-uri (or MLFLOW_TRACKING_URI): {without_passwords(uri)!r} is no address of an MLflow store."
+            f"{meant} Use http://HOST:PORT of a server, or a database: sqlite:///FILE, postgresql://USER@HOST/DATABASE."
+        )
 
 
 def existing_store(tracking_uri: str | None, home: Home, *, wanted: str) -> Store:

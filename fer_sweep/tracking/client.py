@@ -74,7 +74,13 @@ def _first_use(uri: str) -> Iterator[None]:
         return
     with ExitStack() as held:
         if address.get_backend_name() == "sqlite" and address.database:
-            held.enter_context(FileLock(f"{address.database}.init.lock"))
+            try:
+                held.enter_context(FileLock(f"{address.database}.init.lock"))
+            except PermissionError as error:
+                raise TrackingError(
+                    f"the MLflow store {uri} cannot be opened: {error.filename}: {error.strerror}. A SQLite file must "
+                    "be writable even to be read, and so must its folder: let this user in, or copy the folder."
+                ) from error
         connection = held.enter_context(create_engine(address, poolclass=NullPool).connect())
         if inspect(connection).has_table("trial_values"):
             raise TrackingError(

@@ -8,7 +8,7 @@ from typing import Any
 
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.rows import TrialRow
-from fer_sweep.tracking.scales import label_of, scale_of
+from fer_sweep.tracking.scales import categories_of, label_of, scale_of
 
 
 def parallel_coordinates(
@@ -39,7 +39,7 @@ def _axis(name: str, rows: Sequence[TrialRow], *, log: bool) -> dict[str, Any]:
     values = [row.assignments[name] for row in rows if name in row.assignments]
     scale = scale_of(values, drawn_log=log)
     if scale == "categories":
-        return {"name": name, "scale": scale, "categories": sorted({label_of(value) for value in values})}
+        return {"name": name, "scale": scale, "categories": categories_of(values)}
     numbers = [_short(value) for value in values]
     whole = all(isinstance(value, int) for value in values)
     return {"name": name, "scale": scale, "low": min(numbers), "high": max(numbers), "whole": whole}

@@ -2,6 +2,7 @@
 outbox, which is completed first.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from fer_sweep.tracking.known_runs import belongs
 from fer_sweep.tracking.sent import forget
 
 _REMEDY = "Nothing is lost: fer-sweep doctor --rebuild goes on once it answers again."
+
+LONG = 3600.0
+"""Seconds; to train and log a model takes less."""
 
 _Key = tuple[str, str, str, str]
 """Role, stage, number and splits: what a run is of."""
@@ -87,8 +91,13 @@ def send(facts: StudyFacts, files: StudyFiles, store: Store) -> tuple[str, ...]:
 
 
 def running(client: MlflowClient, facts: StudyFacts) -> list[Run]:
-    """The runs of a study that MLflow takes to be running."""
-    return [run for run in _runs(client, facts, ViewType.ACTIVE_ONLY) if run.info.status == "RUNNING"]
+    """The runs of a study that MLflow takes to be running; of its models only those that it has for LONG, because their
+    promotion was interrupted."""
+    since = 1000 * (time.time() - LONG)
+    models = (
+        run for run in _runs(client, facts, ViewType.ACTIVE_ONLY, roles=("model",)) if run.info.start_time < since
+    )
+    return [run for run in (*_runs(client, facts, ViewType.ACTIVE_ONLY), *models) if run.info.status == "RUNNING"]
 
 
 def finished_trials(client: MlflowClient, facts: StudyFacts) -> set[tuple[str, int]]:
@@ -135,19 +144,20 @@ def _has(client: MlflowClient, run: Run, name: str) -> bool:
     return any(Path(file.path).name == name for file in client.list_artifacts(run.info.run_id))
 
 
-def _runs(client: MlflowClient, facts: StudyFacts, view: int) -> list[Run]:
+def _runs(client: MlflowClient, facts: StudyFacts, view: int, roles: tuple[str, ...] = ("study", "trial")) -> list[Run]:
     experiment = client.get_experiment_by_name(facts.spec.name)
-    return [] if experiment is None else list(_pages(client, experiment.experiment_id, facts, view))
+    return [] if experiment is None else list(_pages(client, experiment.experiment_id, facts, view, roles))
 
 
-def _pages(client: MlflowClient, experiment: str, facts: StudyFacts, view: int) -> Iterator[Run]:
+def _pages(
+    client: MlflowClient, experiment: str, facts: StudyFacts, view: int, roles: tuple[str, ...]
+) -> Iterator[Run]:
     token = None
     while True:
         page = client.search_runs(
             [experiment], filter_string=f"tags.`fer.study` = '{facts.name}'", run_view_type=view, page_token=token
         )
-        # the runs of promoted models carry the study's name too
-        yield from (run for run in page if run.data.tags.get("fer.role") in ("study", "trial") and belongs(run, facts))
+        yield from (run for run in page if run.data.tags.get("fer.role") in roles and belongs(run, facts))
         token = page.token
         if not token:
             return

@@ -1,7 +1,8 @@
 """The model registry: versions with an origin, aliases that move for a reason, and the way back.
 
-Every move of an alias is a tag of the registered model (`fer.move.0001`, ...), written after the alias has moved: what
-was there before, why it moved, who moved it and when. Where an alias would go back to follows from them.
+Every move of an alias is a tag of the registered model (`fer.move.0001`, ...), written before the alias moves, so that
+none is without a reason: what was there before, why it moved, who moved it and when. Where an alias would go back to
+follows from them.
 """
 
 import getpass
@@ -76,6 +77,10 @@ class Move:
     user: str
     at: int
     forced: bool = False
+
+    def is_like(self, other: "Move") -> bool:
+        """Whether both take the same alias the same way: the second of two in a row had nothing left to move."""
+        return (self.kind, self.alias, self.before, self.after) == (other.kind, other.alias, other.before, other.after)
 
     @property
     def when(self) -> str:
@@ -174,13 +179,15 @@ class Registry:
                 self._client.update_model_version(self.name, number, description)
 
     def move(self, move: Move) -> None:
-        """Move an alias, and remember it."""
+        """Move an alias, and remember it. A move that the store broke off is made again under its number."""
         with self._errors():
+            moves = self.moves()
+            if moves and moves[-1].is_like(move):
+                del moves[-1]
+            self._client.set_registered_model_tag(self.name, f"{_MOVE}{len(moves) + 1:04d}", json.dumps(asdict(move)))
             self._client.set_registered_model_alias(self.name, move.alias, str(move.after))
             if move.kind == "promote" and self.aliases().get(CHALLENGER) == move.after:
                 self._client.delete_registered_model_alias(self.name, CHALLENGER)
-            moves = self.moves()
-            self._client.set_registered_model_tag(self.name, f"{_MOVE}{len(moves) + 1:04d}", json.dumps(asdict(move)))
             self._client.update_registered_model(self.name, _model_note([*moves, move]))
 
     def _errors(self) -> AbstractContextManager[None]:

@@ -33,8 +33,9 @@ def demote(registry: Registry, alias: str, *, why: str, to: int | None = None) -
     before = way_back(moves, alias, current=current.number, existing=existing)
     if not before:
         raise StudyError(
-            f"version {current.number} is the first {alias} of {registry.name!r}, so there is none to go back to. "
-            "Promote another configuration (fer-sweep promote STUDY), or take the alias away in the MLflow UI."
+            f"no version of {registry.name!r} that still exists was {alias} before version {current.number}, so there "
+            "is none to go back to. Promote another configuration (fer-sweep promote STUDY), or take the alias away in "
+            "the MLflow UI."
         )
     if to is not None and to not in before:
         raise StudyError(

@@ -22,10 +22,11 @@ class Sent:
 
 def sent_to(files: StudyFiles, store: Store) -> Sent:
     """What the store was given."""
-    kept = _kept(files).get(store.name, 0)
-    if isinstance(kept, int):
-        return Sent(kept)
-    return Sent(kept["end"], frozenset(kept["aside"]))
+    return _as_sent(_kept(files).get(store.name, 0))
+
+
+def _as_sent(kept: Any) -> Sent:
+    return Sent(kept) if isinstance(kept, int) else Sent(kept["end"], frozenset(kept["aside"]))
 
 
 def save_sent(files: StudyFiles, store: Store, sent: Sent) -> None:
@@ -44,6 +45,12 @@ def unsent(files: StudyFiles, store: Store) -> int:
     """How many entries of the outbox the store has not been given."""
     sent = sent_to(files, store)
     return len(sent.aside) + sum(1 for _ in read_outbox(files.outbox, sent.end))
+
+
+def complete_stores(files: StudyFiles) -> list[str]:
+    """Names of the stores that were given all of the outbox."""
+    end = max((line.end for line in read_outbox(files.outbox)), default=0)
+    return [name for name in _kept(files) if _as_sent(_kept(files)[name]) == Sent(end)]
 
 
 def set_aside(files: StudyFiles, ends: frozenset[int]) -> dict[int, Entry]:

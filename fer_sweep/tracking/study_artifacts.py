@@ -42,8 +42,9 @@ def write_study_artifacts(
         if compared:
             picture = figures.loss_comparison(compared, title=f"Loss distributions of {_counted(compared, summary)}")
             (folder / "loss_histograms_by_trial.png").write_bytes(picture)
-    if importances:
+    if study.spec.parameters:  # without numbers it says why there are none
         (folder / "importance.png").write_bytes(figures.importance(importances))
+    if importances:
         _write(folder / "importance.json", json.dumps(dict(importances)))
 
 

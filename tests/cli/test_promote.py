@@ -153,7 +153,7 @@ def test_a_better_one_is_accepted_a_forced_one_is_marked_and_demote_rolls_back(h
     assert "story@champion is version 1 again (trial 0 of study planted); it was version 2." in back.stdout
     assert holder(home, "story") == 1
     first_again = failing("demote", "story", "--home", home.root)
-    assert "version 1 is the first champion of 'story', so there is none to go back to" in str(first_again)
+    assert "no version of 'story' that still exists was champion before version 1, so there" in str(first_again)
 
     again = promote(home, "story", "--trial", GOOD)
     assert "(before: version 1)" in again.stdout
@@ -211,6 +211,23 @@ def test_a_champion_refused_for_another_alias_stays_what_it_is(home: Home, tmp_p
     (both,) = versions(home, "twice")
     assert both.aliases == ("champion", "prod")
     assert "fer.refused_prod" not in both.tags
+
+
+def test_history_tells_what_other_hands_have_moved(home: Home) -> None:
+    promote(home, "hands", "--trial", BAD, "--force")
+    promote(home, "hands", "--trial", GOOD)
+    assert "other hands" not in invoke("history", "hands", "--home", home.root).stdout
+    client_of(home).set_registered_model_alias("hands", "champion", "1")
+
+    shown = invoke("history", "hands", "--home", home.root).stdout
+
+    assert "note: champion was moved to version 1 by other hands than fer-sweep's, without a reason." in shown
+
+
+def test_a_wrong_fold_is_told_first(home: Home) -> None:
+    assert "--fold: 'abc' is no fold of the search" in str(
+        failing("promote", "planted", "--trial", 99, "--fold", "abc", "--home", home.root)
+    )
 
 
 def test_an_equal_one_is_accepted_within_the_harm_that_is_allowed(home: Home) -> None:

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -36,6 +38,7 @@ from fer_sweep.tracking.diagnosis.findings import (
 )
 from fer_sweep.tracking.diagnosis.servers import exposed, loads_pickles, pickles_here, server
 from fer_sweep.tracking.listeners import Listener
+from fer_sweep.tracking.sent import Sent, save_sent
 from tests.tracking.studies import children_of, client_of, new_home, parent_of, runs_of
 from tests.tracking.test_client import free_port
 from tests.tracking.test_rebuild import record, send_all
@@ -155,6 +158,56 @@ def test_a_waiting_outbox_is_sent(tracked: Home, tmp_path: Path) -> None:
     assert found(home, "study tiny", "problem") == []
 
 
+def test_what_another_store_was_given_does_not_wait_for_this_one(tracked: Home, tmp_path: Path) -> None:
+    home = copy_of(tracked, tmp_path)
+    repair(EndStudy("tiny"), home, store_of(None, home))
+    home.study("tiny").sent.unlink()
+    repair(SendOutbox("tiny"), home, store_of(None, home))
+    away = store_of(f"http://127.0.0.1:{free_port()}", home)
+
+    said = [finding for finding in examine(home, away) if "was given" in finding.found]
+
+    assert [(finding.level, finding.subject, finding.repair) for finding in said] == [("note", "study tiny", None)]
+    assert said[0].found == f"nothing of it was given to {away.name}; all of it to {store_of(None, home).name}"
+
+
+def test_a_promotion_that_was_interrupted_long_ago_is_ended(tracked: Home, tmp_path: Path) -> None:
+    home = copy_of(tracked, tmp_path)
+    repair(EndStudy("tiny"), home, store_of(None, home))
+    client, tags = client_of(home), {**parent_of(home).data.tags, "fer.role": "model"}
+    now = int(1000 * time.time())
+    fresh, old = (client.create_run(parent_of(home).info.experiment_id, start_time=at, tags=tags) for at in (now, 1))
+
+    left = one(home, "study tiny")
+
+    assert left.found == "1 run is RUNNING in MLflow, but nobody runs the study"
+    assert mend(home, left) == "study tiny: its outbox is complete and sent; runs closed: 1"
+    assert client.get_run(old.info.run_id).info.status == "KILLED"
+    assert client.get_run(fresh.info.run_id).info.status == "RUNNING"
+    assert found(home, "study tiny", "problem") == []
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv, which takes root's rights away, is not installed")
+def test_a_home_that_cannot_be_written_is_told_and_no_database_called_damaged(tracked: Home, tmp_path: Path) -> None:
+    home = copy_of(tracked, tmp_path)
+    home.artifacts.mkdir(exist_ok=True)
+    subprocess.run(["chmod", "-R", "a-w", home.root], check=True)
+    powerless = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
+
+    def asked(*verb: str) -> subprocess.CompletedProcess[str]:
+        command = [*powerless, sys.executable, "-m", "fer_sweep.cli.app", *verb, "--home", str(home.root)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    doctor, history = asked("doctor"), asked("history", "tiny")
+    subprocess.run(["chmod", "-R", "u+w", home.root], check=True)
+
+    assert doctor.returncode == 6, doctor.stderr
+    assert f"{home.root} cannot be written by this user" in doctor.stdout
+    assert "damaged" not in doctor.stdout
+    assert history.returncode == 4
+    assert f"mlflow.db cannot be opened: {home.root}/mlflow.db.init.lock: Permission denied. A SQLite" in history.stderr
+
+
 def test_a_damaged_and_a_lost_outbox_are_told(tracked: Home, tmp_path: Path) -> None:
     home = copy_of(tracked, tmp_path)
     home.study("tiny").outbox.write_bytes(b"00000000 {}\n" + b"torn")
@@ -196,8 +249,10 @@ def test_a_study_without_its_facts_or_its_searches_is_told(tracked: Home, tmp_pa
 
 def test_a_repair_that_fails_is_told_and_ends_with_6(tracked: Home, tmp_path: Path) -> None:
     home = copy_of(tracked, tmp_path)
+    away = store_of(f"http://127.0.0.1:{free_port()}", home)
+    save_sent(home.study("tiny"), away, Sent(1))
 
-    done = doctor(home, "--repair", "--tracking-uri", f"http://127.0.0.1:{free_port()}")
+    done = doctor(home, "--repair", "--tracking-uri", away.uri)
 
     assert done.exit_code == 6
     assert "failed   the MLflow store http://127.0.0.1:" in done.stdout

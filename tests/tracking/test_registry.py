@@ -4,8 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 
-from fer_sweep.errors import StudyError, TrackingRefused
+from fer_sweep.errors import StudyError, TrackingError, TrackingRefused
 from fer_sweep.tracking.lookup import run_ids, trial_of_run
 from fer_sweep.tracking.registry import (
     Move,
@@ -89,6 +90,30 @@ def test_moves_are_remembered_in_order_with_a_note_for_people(tmp_path: Path) ->
     assert "1970-01-01 00:01" in forced
     assert "**forced**: because / and so on" in forced
     assert "– → **1**" in oldest
+
+
+def test_a_move_is_known_before_the_alias_moves_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = client_of(new_home(tmp_path))
+    client.create_registered_model("faces")
+    for _ in range(2):
+        client.create_model_version("faces", "runs:/elsewhere")
+    registry = Registry(client, "faces")
+    registry.move(promoted(None, 1))
+    by_force = replace(promoted(1, 2), forced=True)
+
+    def gone(*_: object) -> None:
+        raise MlflowException("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(client), "set_registered_model_alias", gone)
+        with pytest.raises(TrackingError, match=r"does not answer: gone\. Run the same command again once it does\."):
+            registry.move(by_force)
+    assert registry.moves()[-1] == by_force
+    assert registry.aliases() == {"champion": 1}
+    registry.move(replace(by_force, at=7))
+
+    assert registry.moves() == [promoted(None, 1), replace(by_force, at=7)]
+    assert registry.aliases() == {"champion": 2}
 
 
 def test_the_challenger_that_is_promoted_is_challenger_no_more(tmp_path: Path) -> None:

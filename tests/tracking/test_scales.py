@@ -1,7 +1,7 @@
 import numpy as np
 
 from fer_sweep.spec.search import Parameter
-from fer_sweep.tracking.scales import label_of, logarithmic, scale_of
+from fer_sweep.tracking.scales import categories_of, label_of, logarithmic, scale_of
 
 
 def test_values_over_decades_get_a_logarithmic_axis() -> None:
@@ -29,6 +29,17 @@ def test_words_flags_and_mixtures_are_categories() -> None:
     assert scale_of(["adam", "sgd"]) == "categories"
     assert scale_of([True, False]) == "categories"
     assert scale_of([50, "past_peak"]) == "categories"
+
+
+def test_counts_and_shares_of_one_parameter_are_no_scale() -> None:
+    assert scale_of([5, 20, 0.9]) == "categories"
+    assert scale_of([0.0, 0.5, 1]) == "linear"
+    assert scale_of([0.5, 5.0, 20.0]) == "linear"
+
+
+def test_categories_stand_in_the_order_of_their_size() -> None:
+    assert categories_of([20, 0.9, 5, 20, 0.5]) == ["5", "20", "0.5", "0.9"]
+    assert categories_of(["sgd", True, 100, 20, "adam"]) == ["20", "100", "adam", "sgd", "true"]
 
 
 def test_flags_are_written_as_in_a_sweep_file() -> None:

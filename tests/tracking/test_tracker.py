@@ -154,7 +154,7 @@ def test_a_study_leaves_its_ranking_answer_splits_and_pictures(tracked: Tracked,
 
     assert artifacts_of(tracked.home, parent) == {
         "sweep.yaml", "trials.csv", "answer.txt", "split.json", "confirmed.json", "best_so_far.png", "slices.png",
-        "parallel_coordinates.html", "loss_histograms_by_trial.png",
+        "parallel_coordinates.html", "loss_histograms_by_trial.png", "importance.png",
     }  # fmt: skip
     folder = Path(client_of(tracked.home).download_artifacts(parent.info.run_id, "", str(tmp_path)))
     split = json.loads((folder / "split.json").read_text())
@@ -330,8 +330,9 @@ def test_a_run_killed_before_its_settings_were_written_gets_them_on_resume(tmp_p
     home = new_home(tmp_path)
     with opened(home, tmp_path, ["run_cap=1"]) as (study, tracker):
         client = client_of(home)
-        tags = {"fer.study": "tiny", "fer.study_id": study.store.id, "fer.role": "trial", "fer.stage": "search",
-                "fer.trial": "0", "fer.split_hash": study.split.hash, "mlflow.parentRunId": tracker.parent_run}  # fmt: skip
+        tags = {"fer.study": "tiny", "fer.study_id": study.store.id, "fer.split_hash": study.split.hash,
+                "fer.role": "trial", "fer.stage": "search", "fer.trial": "0",
+                "mlflow.parentRunId": tracker.parent_run}  # fmt: skip
         bare = client.create_run(tracker.experiment, tags=tags, run_name="base")
 
         follow(study, tracker_of(study, home))

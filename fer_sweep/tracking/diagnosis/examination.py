@@ -1,5 +1,6 @@
 """The whole examination, as a generator of findings, and what --repair does about one of them."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -34,6 +35,12 @@ from fer_sweep.tracking.schema import schema_of, sqlite_file, upgrade_schema
 def examine(home: Home, store: Store) -> Iterator[Finding]:
     """Look at everything. Changes nothing and creates nothing."""
     yield from disk(home)
+    if home.root.exists() and not os.access(home.root, os.W_OK):
+        remedy = "Look as the user whose it is, or copy it and name the copy with --home."
+        yield Finding(
+            "problem", "home", f"{home.root} cannot be written by this user, so no database can be opened", remedy
+        )
+        return
     searches = list(search_database(home))
     yield from searches
     stored = list(store_database(home, store)) + list(server(store))

@@ -15,9 +15,9 @@ from fer_sweep.tracking.client import store_errors
 from fer_sweep.tracking.diagnosis.findings import CompleteOutbox, EndStudy, Finding, SendOutbox
 from fer_sweep.tracking.outbox_state import OutboxState, outbox_state
 from fer_sweep.tracking.rebuild import finished_trials, running
-from fer_sweep.tracking.sent import Sent, sent_to, unsent
+from fer_sweep.tracking.sent import Sent, complete_stores, sent_to, unsent
 
-_REBUILD = "fer-sweep doctor --rebuild makes it anew from the database and the results on disk."
+_REBUILD = "fer-sweep doctor --repair (or --rebuild) makes it anew from the database and the results on disk."
 
 
 def study(
@@ -98,8 +98,10 @@ def _outbox(subject: str, name: str, state: OutboxState, stored: StoredStudy | N
 
 
 def _waiting(subject: str, name: str, home: Home, store: Store) -> Iterator[Finding]:
-    left = unsent(home.study(name), store)
-    if left:
+    left, others = unsent(home.study(name), store), complete_stores(home.study(name))
+    if left and others and sent_to(home.study(name), store) == Sent():
+        yield Finding("note", subject, f"nothing of it was given to {store.name}; all of it to {', '.join(others)}")
+    elif left:
         entries = "1 entry waits" if left == 1 else f"{left} entries wait"
         aside = len(sent_to(home.study(name), store).aside)
         why = f"; it did not take {'it' if left == aside == 1 else f'{aside} of them'} so far" if aside else ""

@@ -11,6 +11,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from fer_sweep.data.counts import counted
+from fer_sweep.spec.search import Scalar
 from fer_sweep.study.rows import TrialRow
 from fer_sweep.tracking.figures.canvas import (
     BLUE,
@@ -26,7 +27,7 @@ from fer_sweep.tracking.figures.canvas import (
     plain,
     png,
 )
-from fer_sweep.tracking.scales import label_of, scale_of
+from fer_sweep.tracking.scales import categories_of, label_of, scale_of
 
 SLICE_COLUMNS = 3
 """More would be shown too small beside MLflow's list of files."""
@@ -98,7 +99,7 @@ def importance(importances: Mapping[str, float]) -> bytes:
     """PNG, 800 pixels wide: one horizontal bar per parameter, the most important on top."""
     title = "How much each searched parameter mattered"
     if not importances:
-        return message(title, "Too few complete trials, or no searched parameter, to say.")
+        return message(title, "Nothing to say yet: it takes 10 complete trials with different values.")
     ordered = sorted(importances.items(), key=lambda item: (item[1], item[0]))
     figure = new_figure(8, 1.25 + 0.3 * len(ordered))
     axes = figure.subplots()
@@ -148,13 +149,13 @@ def _slice(axes: Axes, name: str, rows: Sequence[TrialRow], *, last: int, log: b
     values = [row.assignments[name] for row in rows]
     numbers, y, scale = np.array([row.number for row in rows]), _percent(rows), scale_of(values, drawn_log=log)
     if scale == "categories":
-        x = _strip(axes, [label_of(value) for value in values], numbers)
+        x = _strip(axes, values, numbers)
     else:
         x = np.array(values, dtype=np.float64)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         if scale == "log":
             axes.set_xscale("log")
-            decades = x.max() >= 10 * x.min()
+            decades = np.floor(np.log10(x.max())) > np.ceil(np.log10(x.min()))  # two powers of ten or more
             axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if decades else (1.0, 2.0, 5.0), numticks=5))
         if x.min() == x.max():
             axes.set_xticks([x[0]])
@@ -168,9 +169,9 @@ def _slice(axes: Axes, name: str, rows: Sequence[TrialRow], *, last: int, log: b
     return points
 
 
-def _strip(axes: Axes, labels: Sequence[str], numbers: npt.NDArray[np.int64]) -> FloatArray:
+def _strip(axes: Axes, values: Sequence[Scalar], numbers: npt.NDArray[np.int64]) -> FloatArray:
     """Positions of a categorical parameter's values, spread a little so that equal ones can be told apart."""
-    categories = sorted(set(labels))
+    categories = categories_of(values)
     shorten = [label if len(label) <= 14 else f"{label[:13]}…" for label in categories]
     slant: dict[str, Any] = {}
     if len(categories) > 6:
@@ -179,7 +180,7 @@ def _strip(axes: Axes, labels: Sequence[str], numbers: npt.NDArray[np.int64]) ->
         slant = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(range(len(categories)), shorten, **slant)
     axes.set_xlim(-0.5, len(categories) - 0.5)
-    places: FloatArray = np.array([categories.index(label) for label in labels]) + 0.3 * (
+    places: FloatArray = np.array([categories.index(label_of(value)) for value in values]) + 0.3 * (
         (numbers * 0.618034) % 1 - 0.5
     )
     return places
