@@ -51,9 +51,10 @@ class TrackingWatch:
                 self._tell(message)
                 if message["state"] == "failed":
                     why, left = message["why"], message.get("left", self._left(ends))
-                going = f"writing to MLflow: {self._left(ends)} to go; Ctrl-C leaves them to fer-sweep sync"
+                waiting = self._left(ends)
+                going = f"writing to MLflow: {waiting} to go; Ctrl-C leaves them to fer-sweep sync"
                 status.update(going)
-                if silent and time.monotonic() - begun > SILENT_SECONDS:
+                if silent and waiting and time.monotonic() - begun > SILENT_SECONDS:
                     silent = False
                     err.print(going, soft_wrap=True)
         self._writer = None
