@@ -108,8 +108,8 @@ def say_damage(console: Console, *, dropped: int, damaged: int) -> None:
         )
     if damaged:
         console.print(
-            f"warning: {counted(damaged, 'damaged entry')} in the outbox are passed "
-            "over. Finished trials that they were about are noted anew.",
+            f"warning: {counted(damaged, 'damaged entry')} in the outbox must be passed over. "
+            "Finished trials that they were about are noted anew.",
             style="yellow",
             soft_wrap=True,
         )

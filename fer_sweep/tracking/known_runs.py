@@ -60,6 +60,11 @@ def belongs(run: Run, facts: StudyFacts) -> bool:
     return (tags.get("fer.study"), tags.get(STUDY_ID, "")) == (facts.name, facts.id)
 
 
+def study_tags(facts: StudyFacts) -> dict[str, str]:
+    """The tags by which a run belongs to a study."""
+    return {"fer.study": facts.name, **({STUDY_ID: facts.id} if facts.id else {})}
+
+
 def runs_named(client: MlflowClient, experiment: str, study: str, role: str) -> Iterator[Run]:
     """The runs of the studies of this name that exist already, oldest first. role: `study` or `trial`."""
     token = None

@@ -18,7 +18,7 @@ from fer_sweep.study.facts import StudyFacts
 from fer_sweep.study.summary import describe
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import experiment_id, store_errors
-from fer_sweep.tracking.known_runs import STUDY_ID
+from fer_sweep.tracking.known_runs import study_tags
 from fer_sweep.tracking.model_artifact import log_fitted
 from fer_sweep.tracking.registry import Origin, Version
 from fer_sweep.tracking.scales import label_of
@@ -64,7 +64,7 @@ def log_model(
         **({"mlflow.source.git.commit": provenance["git.sha"]} if "git.sha" in provenance else {}),
         **{f"fer.{key}": value for key, value in provenance.items()},
         **origin.tags,
-        **({STUDY_ID: facts.id} if facts.id else {}),
+        **study_tags(facts),
     }
     with store_errors(client.tracking_uri, _REMEDY):
         experiment = experiment_id(client, facts.spec.name, store.artifacts)

@@ -24,7 +24,7 @@ from fer_sweep.study.summary import describe
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import experiment_id, store_errors
 from fer_sweep.tracking.entries import StudyEnded, StudyOpened, TrackedEvent
-from fer_sweep.tracking.known_runs import STUDY_ID, KnownRun, RunKey, belongs, content, key_of, known, runs_named
+from fer_sweep.tracking.known_runs import KnownRun, RunKey, belongs, content, key_of, known, runs_named, study_tags
 from fer_sweep.tracking.outbox import Entry
 from fer_sweep.tracking.removed_faces import load_faces
 from fer_sweep.tracking.scales import label_of
@@ -119,7 +119,6 @@ class Tracker:
         if self._parent is None:
             spec, split = self._facts.spec, self._facts.split
             tags = {
-                "fer.study": self._facts.name,
                 "fer.role": "study",
                 "fer.person_independent": str(split.person_independent).lower(),
                 "fer.selected_on": "validation" if split.has_validation else "the reported folds",
@@ -169,7 +168,6 @@ class Tracker:
         tags = {
             "mlflow.parentRunId": parent.id,
             "mlflow.note.content": describe(trial.assignments),
-            "fer.study": self._facts.name,
             "fer.role": "trial",
             "fer.stage": trial.stage,
             "fer.trial": str(trial.number),
@@ -264,7 +262,7 @@ class Tracker:
             "mlflow.source.name": "fer-sweep",
             "mlflow.source.type": "LOCAL",
             **{tag: self.provenance[key] for tag, key in named.items() if key in self.provenance},
-            **({STUDY_ID: self._facts.id} if self._facts.id else {}),
+            **study_tags(self._facts),
             "fer.data_fingerprint": self._facts.fingerprint,
             "fer.split_hash": split_hash,
         }

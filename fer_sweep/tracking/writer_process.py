@@ -60,13 +60,13 @@ class WriterProcess:
         self._tell({"home": str(self._home.root.absolute()), "study": study})
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
-            for message in self._messages(timeout=1.0):
-                if message["state"] == "failed":
-                    raise TrackingError(message["why"])
-                if message["state"] in ("ready", "failing"):  # failing: only a writer that knows the store goes on then
-                    self._heard.append(message)
-                    self._known = True
-                    return
+            self._heard = list(self._messages(timeout=1.0))
+            states = [message["state"] for message in self._heard]
+            if "failed" in states:
+                raise TrackingError(self._heard[states.index("failed")]["why"])
+            if "ready" in states or "failing" in states:  # a writer that does not know the store fails instead
+                self._known = True
+                return
             if self._process.poll() is not None:
                 raise TrackingError(
                     f"the process that writes to MLflow ended with exit code {self._process.returncode} before it was "
