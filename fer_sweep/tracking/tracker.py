@@ -48,10 +48,8 @@ class Tracker:
         with self._errors():
             self.experiment = experiment_id(client, facts.spec.name, store.artifacts)
             self._runs: dict[RunKey, KnownRun] = {}
-            trials = runs_named(client, self.experiment, facts.name, "trial")
-            for run in sorted(
-                (run for run in trials if belongs(run, facts)), key=content, reverse=True
-            ):  # the fullest first
+            trials = [run for run in runs_named(client, self.experiment, facts.name, "trial") if belongs(run, facts)]
+            for run in sorted(trials, key=content, reverse=True):  # the fullest first
                 tags = run.data.tags
                 self._keep_first(run, (tags["fer.stage"], int(tags["fer.trial"]), tags["fer.split_hash"]))
             self._parent: KnownRun | None = None

@@ -129,9 +129,21 @@ def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrackingError, match=r"x\.db cannot be read: .*file is not a database\. Start it, .* restore a"):
         schema_of(f"sqlite:///{file}")
     assert integrity(file) == "file is not a database"
+
     with pytest.raises(StudyError, match=r"x\.db cannot be backed up to .*: file is not a database\. Nothing"):
         back_up(file, revision="0")
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_database_in_a_folder_that_cannot_be_written_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = new_home(tmp_path).mlflow_file
+    monkeypatch.setattr("os.access", lambda *_: False)
+
+    assert integrity(file) is None
+    file.write_bytes(b"no database" * 100)
+    assert integrity(file) == "file is not a database"
 
 
 def test_sqlite_is_told_from_other_databases() -> None:
