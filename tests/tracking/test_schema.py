@@ -129,7 +129,6 @@ def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrackingError, match=r"x\.db cannot be read: .*file is not a database\. Start it, .* restore a"):
         schema_of(f"sqlite:///{file}")
     assert integrity(file) == "file is not a database"
-
     with pytest.raises(StudyError, match=r"x\.db cannot be backed up to .*: file is not a database\. Nothing"):
         back_up(file, revision="0")
     assert list(tmp_path.iterdir()) == [file]
