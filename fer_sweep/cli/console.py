@@ -7,3 +7,8 @@ from rich.console import Console
 
 out = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
+
+
+def warn(text: str) -> None:
+    """Say what may go wrong, without ending for it."""
+    err.print(f"warning: {text}", style="yellow", soft_wrap=True)

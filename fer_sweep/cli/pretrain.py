@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from fer_sweep.cli.console import err, out
+from fer_sweep.cli.console import err, out, warn
 from fer_sweep.cli.interruption import Interruption
 from fer_sweep.cli.progress import noted_bars
 from fer_sweep.data import load_samples
@@ -42,7 +42,7 @@ def pretrain_backbone(spec: SweepSpec, output: Path, *, force: bool, home: Home,
         samples = note_pretraining(load_samples(spec.data, Cache(home.cache)), alone)
         fold = without_test(samples, spec.protocol)
     for warning in samples.warnings:
-        err.print(f"warning: {warning}", style="yellow", soft_wrap=True)
+        warn(warning)
     checkpoint, device = output.with_name(f"{output.name}.checkpoint"), choose_device(spec.resources.device)
     with Interruption("at the end of this epoch, to go on from there") as interruption:
         reports = pretrain(spec.base, samples, fold, seed=spec.seed, device=device, checkpoint=checkpoint)

@@ -5,7 +5,7 @@ from contextlib import closing, nullcontext
 from dataclasses import asdict
 
 from fer_sweep.cli import tables
-from fer_sweep.cli.console import err, out
+from fer_sweep.cli.console import err, out, warn
 from fer_sweep.cli.interruption import Cancelled, Interruption
 from fer_sweep.cli.progress import StudyProgress
 from fer_sweep.cli.tracking import TrackingWatch, say_damage
@@ -67,7 +67,7 @@ def conduct(
             require_weights(spec)
             samples = note_pretraining(samples, spec)
         for warning in samples.warnings:
-            err.print(f"warning: {warning}", style="yellow", soft_wrap=True)
+            warn(warning)
         with open_study(spec, samples, place, branch=branch) as study:
             watch = TrackingWatch(writer, study.name, place, store)
             with Recorder(study, provenance=provenance()) as recorder:
@@ -104,7 +104,7 @@ def _follow(
         _finish(study, recorder, end, status="KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         left = watch.finish()
         if left is not None:  # what ended the study matters more
-            err.print(f"warning: {left}", style="yellow", soft_wrap=True)
+            warn(left)
         raise
 
 

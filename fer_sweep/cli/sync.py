@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from fer_sweep.cli.console import err, out
+from fer_sweep.cli.console import err, out, warn
 from fer_sweep.cli.tracking import namesake
 from fer_sweep.data.counts import counted
 from fer_sweep.errors import FerSweepError, StudyError, TrackingError
@@ -62,7 +62,7 @@ def _sync(name: str, home: Home, store: Store) -> Synced:
                         status.update(f"sending {name}: {written} entries written")
                     case Ready(namesakes=namesakes):
                         if namesakes:
-                            err.print(f"warning: {namesake(name, store)}", style="yellow", soft_wrap=True)
+                            warn(namesake(name, store))
                     case SetAside(why=why):
                         problems.append(why)
                     case Damaged():
@@ -78,12 +78,10 @@ def _sync(name: str, home: Home, store: Store) -> Synced:
 def _say_torn(name: str, home: Home) -> None:
     torn = 0 if run_by(home, name) else outbox_state(home, name).torn  # whoever runs it may just be writing
     if torn:
-        err.print(
-            f"warning: the outbox of {name} ends in the middle of an entry (a crash, or a full disk): its last "
+        warn(
+            f"the outbox of {name} ends in the middle of an entry (a crash, or a full disk): its last "
             f"{counted(torn, 'byte')} cannot be sent. What it was about is noted anew by fer-sweep doctor --repair"
-            f"{home.option}, or by running the sweep file again.",
-            style="yellow",
-            soft_wrap=True,
+            f"{home.option}, or by running the sweep file again."
         )
 
 

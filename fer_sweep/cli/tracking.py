@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from fer_sweep.cli.console import err
+from fer_sweep.cli.console import err, warn
 from fer_sweep.data.counts import counted
 from fer_sweep.study.home import Home
 from fer_sweep.tracking.address import Store
@@ -78,15 +78,15 @@ class TrackingWatch:
                     err.print("MLflow answers again; what has been waiting is being sent.", soft_wrap=True)
             case "failing" if not self._failing:
                 self._failing = True
-                _warn(f"{message['why']} The study goes on without it.")
+                warn(f"{message['why']} The study goes on without it.")
             case "ready" if message["namesakes"] and not self._named:
                 self._named = True
-                _warn(namesake(self._study, self._store))
+                warn(namesake(self._study, self._store))
             case "refused" if message["what"] not in self._refused:
                 self._refused.add(message["what"])
-                _warn(f"MLflow does not take {message['what']}: {message['why']} The rest goes ahead of it.")
+                warn(f"MLflow does not take {message['what']}: {message['why']} The rest goes ahead of it.")
             case "restarted":
-                _warn(message["why"])
+                warn(message["why"])
 
 
 def namesake(study: str, store: Store) -> str:
@@ -113,7 +113,3 @@ def say_damage(console: Console, *, dropped: int, damaged: int) -> None:
             style="yellow",
             soft_wrap=True,
         )
-
-
-def _warn(text: str) -> None:
-    err.print(f"warning: {text}", style="yellow", soft_wrap=True)

@@ -69,10 +69,10 @@ class StudyStore:
 
     def __init__(self, storage: RDBStorage, name: str, claim: StudyClaim | None = None) -> None:
         self.name = name
-        self.id: str = storage.get_study_user_attrs(storage.get_study_id_from_name(name)).get("id", "")
+        self._study_id = storage.get_study_id_from_name(name)
+        self.id: str = storage.get_study_user_attrs(self._study_id).get("id", "")
         """Of this study alone, while its name may be that of another home's too; empty if it began before
         2026-11-27."""
-        self._study_id = storage.get_study_id_from_name(name)
         self._database = Writer(storage, self._study_id, claim)
         self._memory = Sight()
         self._memory_study = self._memory.create_new_study(storage.get_study_directions(self._study_id), name)

@@ -50,7 +50,7 @@ def unsent(files: StudyFiles, store: Store) -> int:
 def complete_stores(files: StudyFiles) -> list[str]:
     """Names of the stores that were given all of the outbox."""
     end = max((line.end for line in read_outbox(files.outbox)), default=0)
-    return [name for name in _kept(files) if _as_sent(_kept(files)[name]) == Sent(end)]
+    return [name for name, kept in _kept(files).items() if _as_sent(kept) == Sent(end)]
 
 
 def set_aside(files: StudyFiles, ends: frozenset[int]) -> dict[int, Entry]:

@@ -171,6 +171,19 @@ def test_what_another_store_was_given_does_not_wait_for_this_one(tracked: Home, 
     assert said[0].found == f"nothing of it was given to {away.name}; all of it to {store_of(None, home).name}"
 
 
+def test_a_store_that_was_never_given_a_study_lacks_none_of_its_runs(tracked: Home, tmp_path: Path) -> None:
+    home = copy_of(tracked, tmp_path)
+    home.study("tiny").sent.unlink()
+    repair(SendOutbox("tiny"), home, store_of(None, home))
+    (tmp_path / "other").mkdir()
+    other = store_of(f"sqlite:///{new_home(tmp_path / 'other').mlflow_file}", home)
+
+    said = [finding for finding in examine(home, other) if finding.subject == "study tiny"]
+
+    assert "problem" not in {finding.level for finding in said}
+    assert any(finding.found.startswith("nothing of it was given to ") for finding in said)
+
+
 def test_a_promotion_that_was_interrupted_long_ago_is_ended(tracked: Home, tmp_path: Path) -> None:
     home = copy_of(tracked, tmp_path)
     repair(EndStudy("tiny"), home, store_of(None, home))

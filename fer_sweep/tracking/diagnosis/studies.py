@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from fer_sweep.data.counts import counted
 from fer_sweep.errors import StudyError, TrackingError
@@ -39,13 +40,12 @@ def study(
     # given everything under another address: the server's, or that of the database behind it
     nothing = sent_to(home.study(name), store) == Sent()
     elsewhere = nothing and client is not None and _has_all(client, facts, state)
-    found = [
-        *_search(subject, stored),
-        *_outbox(subject, name, state, stored),
-        *([] if elsewhere else _waiting(subject, name, home, store)),
-    ]
-    if client is not None:
-        found += _runs(subject, facts, state, client, waiting=bool(found and isinstance(found[-1].repair, SendOutbox)))
+    waiting = [] if elsewhere else list(_waiting(subject, name, home, store))
+    found = [*_search(subject, stored), *_outbox(subject, name, state, stored), *waiting]
+    if (
+        client is not None and state.is_whole and not waiting and not elsewhere
+    ):  # otherwise it is said, or known, already
+        found += _runs(subject, facts, state, client)
     yield from found
     if all(finding.level == "ok" for finding in found):
         where = "" if client is None else f", all of them in {store.name}"
@@ -98,12 +98,13 @@ def _outbox(subject: str, name: str, state: OutboxState, stored: StoredStudy | N
 
 
 def _waiting(subject: str, name: str, home: Home, store: Store) -> Iterator[Finding]:
-    left, others = unsent(home.study(name), store), complete_stores(home.study(name))
-    if left and others and sent_to(home.study(name), store) == Sent():
+    files = home.study(name)
+    left, sent = unsent(files, store), sent_to(files, store)
+    if left and sent == Sent() and (others := complete_stores(files)):
         yield Finding("note", subject, f"nothing of it was given to {store.name}; all of it to {', '.join(others)}")
     elif left:
         entries = "1 entry waits" if left == 1 else f"{left} entries wait"
-        aside = len(sent_to(home.study(name), store).aside)
+        aside = len(sent.aside)
         why = f"; it did not take {'it' if left == aside == 1 else f'{aside} of them'} so far" if aside else ""
         remedy = f"fer-sweep sync {name}{store.options(home)} (or fer-sweep doctor --repair) sends them."
         yield Finding("problem", subject, f"{entries} in its outbox for {store.name}{why}", remedy, SendOutbox(name))
@@ -112,22 +113,22 @@ def _waiting(subject: str, name: str, home: Home, store: Store) -> Iterator[Find
 def _has_all(client: MlflowClient, facts: StudyFacts, state: OutboxState) -> bool:
     """Whether MLflow has the end of every trial that the outbox has, and of the study."""
     try:
-        with store_errors(client.tracking_uri, "fer-sweep doctor looks again."):
-            known, open_runs = finished_trials(client, facts), running(client, facts)
+        known, open_runs = _held(client, facts)
     except TrackingError:
         return False  # which is said of its runs
     return state.is_ended and bool(known) and state.finished <= known and not open_runs
 
 
-def _runs(
-    subject: str, facts: StudyFacts, state: OutboxState, client: MlflowClient, *, waiting: bool
-) -> Iterator[Finding]:
-    """What MLflow has of a study whose outbox it was given."""
-    if waiting or not state.is_whole:
-        return  # said already
+def _held(client: MlflowClient, facts: StudyFacts) -> tuple[set[tuple[str, int]], list[Run]]:
+    """What MLflow has of a study: trials that ended (stage and number), runs that it takes to be running."""
+    with store_errors(client.tracking_uri, "fer-sweep doctor looks again."):
+        return finished_trials(client, facts), running(client, facts)
+
+
+def _runs(subject: str, facts: StudyFacts, state: OutboxState, client: MlflowClient) -> Iterator[Finding]:
+    """What is wrong with MLflow's runs of a study whose outbox is whole and was given to it."""
     try:
-        with store_errors(client.tracking_uri, "fer-sweep doctor looks again."):
-            known, open_runs = finished_trials(client, facts), running(client, facts)
+        known, open_runs = _held(client, facts)
     except TrackingError as error:
         yield Finding("problem", subject, str(error))
         return
