@@ -42,9 +42,8 @@ def study(
     elsewhere = nothing and client is not None and _has_all(client, facts, state)
     waiting = [] if elsewhere else list(_waiting(subject, name, home, store))
     found = [*_search(subject, stored), *_outbox(subject, name, state, stored), *waiting]
-    if (
-        client is not None and state.is_whole and not waiting and not elsewhere
-    ):  # otherwise it is said, or known, already
+    known = elsewhere or bool(waiting) or not state.is_whole  # what MLflow has: looked at, or said already
+    if client is not None and not known:
         found += _runs(subject, facts, state, client)
     yield from found
     if all(finding.level == "ok" for finding in found):
