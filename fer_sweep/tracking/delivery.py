@@ -14,6 +14,7 @@ from fer_sweep.study.facts import StudyFacts
 from fer_sweep.study.home import StudyFiles
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import open_client
+from fer_sweep.tracking.drawn_ahead import DrawnAhead
 from fer_sweep.tracking.entries import to_event
 from fer_sweep.tracking.outbox import Entry, read_outbox
 from fer_sweep.tracking.sent import Sent, save_sent, sent_to, set_aside
@@ -25,6 +26,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 """Seconds before the store is asked again: doubled with every failure in a row."""
 PATIENCE = 10.0
 """Seconds for which a store may fail in a row once nothing more will come."""
+LOOK = 1.0
+"""Seconds between two looks, while the store is away, for trials to draw."""
 SAVE_EVERY = 1.0
 """Seconds between two notes of how far the store is."""
 MOST_TRIES, MOST_REFUSALS = 3, 2
@@ -114,7 +117,11 @@ def deliver(
     Raises TrackingError if the store does not answer at first (unless told to wait for it), or for `patience` seconds
     after the source has ended.
     """
-    delivery = _Delivery(facts, files, store)
+    with DrawnAhead(facts, files) as ahead:
+        yield from _deliver(_Delivery(facts, files, store, ahead), source, patience, wait_for_store)
+
+
+def _deliver(delivery: "_Delivery", source: Source, patience: float, wait_for_store: bool) -> Generator[Progress]:
     failing_since: float | None = None  # or since the source has ended, if that was later
     end_seen = False
     settled = 0.0  # when all that was given up will have been carried out; 0: nothing was
@@ -142,7 +149,7 @@ def deliver(
             if source.ended and now - failing_since >= patience and not delivery.doubts:
                 raise
             yield Failing(str(error), pause)
-            source.wait(pause)
+            delivery.pause(source, pause)
             pause = min(2 * pause, LONGEST_PAUSE)
             continue
         if ended:
@@ -153,8 +160,8 @@ def deliver(
 class _Delivery:
     """Where a delivery stands."""
 
-    def __init__(self, facts: StudyFacts, files: StudyFiles, store: Store) -> None:
-        self._facts, self._files, self._store = facts, files, store
+    def __init__(self, facts: StudyFacts, files: StudyFiles, store: Store, ahead: DrawnAhead) -> None:
+        self._facts, self._files, self._store, self._ahead = facts, files, store, ahead
         self._tracker: Tracker | None = None
         self._position = 0
         self._sent = sent_to(files, store)
@@ -190,6 +197,16 @@ class _Delivery:
         self._tracker = None
         self.save()
 
+    def pause(self, source: Source, seconds: float) -> None:
+        """Let some time pass, not longer than until the source ends, and draw meanwhile what will be sent after it."""
+        if source.ended:
+            source.wait(seconds)
+            return
+        until = time.monotonic() + seconds
+        while not source.ended and (left := until - time.monotonic()) > 0:
+            drawn = self._ahead.draw_next(max(self._position, self._sent.end))
+            source.wait(0.0 if drawn else min(left, LOOK))
+
     def read(self, *, last: bool) -> Iterator[Progress]:
         """Write what is new in the outbox; then, if this is the last time or enough time has passed, what was set
         aside earlier. After an error the store must be looked at anew."""
@@ -207,6 +224,7 @@ class _Delivery:
                 self._aside |= {line.end}
                 yield SetAside(entry, str(fault))
             self._position = line.end
+            self._ahead.discard(line.end)
             if time.monotonic() - self._saved >= SAVE_EVERY:
                 self.save()
             yield Written(line.end, new and line.end not in self._aside)
@@ -217,7 +235,8 @@ class _Delivery:
     def _write(self, entry: Entry, end: int) -> TrackingError | None:
         """Write an entry. Returns why it must be set aside, or None; raises if it shall be tried again."""
         try:
-            self._known.record(to_event(entry, self._facts, self._files), at=entry.at)
+            event = to_event(entry, self._facts, self._files)
+            self._known.record(event, at=entry.at, drawn=self._ahead.folder(end))
         except TrackingError as error:
             refused = isinstance(error, TrackingRefused)
             times = 1 if self._failing is None or self._failing[0] != end else self._failing[1] + 1

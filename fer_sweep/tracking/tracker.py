@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Param, Run, RunTag
 
-from fer_sweep.data.pictures import Pixels
 from fer_sweep.spec import flatten
 from fer_sweep.spec.search import Scalar
 from fer_sweep.study.events import EpochReported, Trial, TrialFinished, TrialStarted
@@ -26,11 +26,10 @@ from fer_sweep.tracking.client import experiment_id, store_errors
 from fer_sweep.tracking.entries import StudyEnded, StudyOpened, TrackedEvent
 from fer_sweep.tracking.known_runs import KnownRun, RunKey, belongs, content, key_of, known, runs_named, study_tags
 from fer_sweep.tracking.outbox import Entry
-from fer_sweep.tracking.removed_faces import load_faces
 from fer_sweep.tracking.scales import label_of
 from fer_sweep.tracking.study_artifacts import write_study_artifacts
 from fer_sweep.tracking.study_page import study_metrics, study_note, trial_note
-from fer_sweep.tracking.trial_artifacts import write_trial_artifacts
+from fer_sweep.tracking.trial_artifacts import draw_trial
 from fer_sweep.tracking.trial_metrics import epoch_metrics, final_metrics, report_metrics
 from fer_sweep.tracking.upload import log_folder
 
@@ -91,8 +90,9 @@ class Tracker:
         with self._errors():
             self._client.set_tag(self._parent.id, "fer.last_set_aside", now)
 
-    def record(self, event: TrackedEvent, *, at: int) -> None:
-        """Write what an event says that happened at this time (ms since 1970). Writing it again changes nothing."""
+    def record(self, event: TrackedEvent, *, at: int, drawn: Path | None = None) -> None:
+        """Write what an event says that happened at this time (ms since 1970). Writing it again changes nothing.
+        drawn: a folder with the artifacts of a trial that has finished, if they are drawn already."""
         with self._errors():
             match event:
                 case StudyOpened(provenance=provenance):
@@ -107,7 +107,7 @@ class Tracker:
                 case TrialFinished(trial=trial, row=row):
                     run = self._runs.get(key_of(trial))
                     if run is None or not self._is_ended(run, row.state):
-                        self._end(event, at)
+                        self._end(event, at, drawn)
                 case StudyEnded():
                     self._finish(event, at)
 
@@ -183,7 +183,7 @@ class Tracker:
         metrics = report_metrics(event.report, start_ms=run.start_ms, ms_per_epoch=run.ms_per_epoch)
         self._client.log_batch(run.id, metrics=metrics)
 
-    def _end(self, event: TrialFinished, at: int) -> None:
+    def _end(self, event: TrialFinished, at: int, drawn: Path | None) -> None:
         run = self._begin(event.trial, at)
         row, result, metrics = event.row, event.result, []
         tags = [RunTag("mlflow.note.content", trial_note(row, event.trial, metric=self._facts.spec.metric.name))]
@@ -205,17 +205,14 @@ class Tracker:
                 *epoch_metrics(result, start_ms=run.start_ms, ms_per_epoch=run.ms_per_epoch),
             ]
         self._client.log_batch(run.id, metrics=metrics, tags=tags)
-        with log_folder(self._client, run.id) as folder:
-            write_trial_artifacts(
-                folder, event, self._facts.samples, self._faces(event), self._files.printed(*key_of(event.trial)[:2])
-            )
+        if drawn is not None:
+            self._client.log_artifacts(run.id, str(drawn))
+        else:
+            with log_folder(self._client, run.id) as folder:
+                draw_trial(folder, event, self._facts, self._files)
         self._client.set_tag(run.id, "fer.state", row.state)
         self._client.set_terminated(run.id, status=_STATUS[row.state], end_time=at)
         self._runs[key_of(event.trial)] = replace(run, status=_STATUS[row.state], state=row.state)
-
-    def _faces(self, event: TrialFinished) -> Mapping[int, Pixels]:
-        number = event.trial.number if event.reused_from is None else event.reused_from
-        return load_faces(self._files.faces(event.trial.stage, number))
 
     def _with_pace(self, trial: Trial, run: KnownRun, ms_per_epoch: float) -> KnownRun:
         """The run with its time per epoch, decided now unless it was before: a point written twice needs one time."""

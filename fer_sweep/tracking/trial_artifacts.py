@@ -12,12 +12,22 @@ from fer_sweep.spec import to_yaml
 from fer_sweep.spec.models import SvmModel
 from fer_sweep.spec.removal import error_of
 from fer_sweep.study.events import TrialFinished
+from fer_sweep.study.facts import StudyFacts
+from fer_sweep.study.home import StudyFiles
 from fer_sweep.tracking import figures
+from fer_sweep.tracking.removed_faces import load_faces
 from fer_sweep.tracking.trial_tables import write_per_class, write_removals, write_removed_by_class
 from fer_sweep.training.calibration import calibration_on_test
 from fer_sweep.training.metrics import Scores, row_shares, scores_on_test
 from fer_sweep.training.records import HISTOGRAM_BINS, HISTOGRAM_MAX, TrialResult
 from fer_sweep.training.removal_metrics import removals_by_class
+
+
+def draw_trial(folder: Path, event: TrialFinished, study: StudyFacts, files: StudyFiles) -> None:
+    """Write a trial's artifacts into a folder, with what its study kept of it: removed faces, and what it printed."""
+    stage, number = event.trial.stage, event.trial.number
+    faces = load_faces(files.faces(stage, number if event.reused_from is None else event.reused_from))
+    write_trial_artifacts(folder, event, study.samples, faces, files.printed(stage, number))
 
 
 def write_trial_artifacts(

@@ -26,6 +26,9 @@ from fer_sweep.tracking.sent import unsent
 LOCK_SECONDS = 60.0
 """How long to wait for a writer whose coordinator has died: it finishes the entry at hand."""
 
+NICENESS = 10
+"""Training goes first: what is late can be sent while nobody trains, but a network waits for its slowest thread."""
+
 
 class Orphaned(Exception):
     """The coordinator has died."""
@@ -75,6 +78,7 @@ def main() -> int:
         if not known:
             open_client(store)
         say(state="reachable")
+        os.nice(NICENESS)
         order = coordinator.order()
         name, files = order["study"], Home(Path(order["home"])).study(order["study"])
         why = ""

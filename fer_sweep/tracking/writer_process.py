@@ -44,7 +44,9 @@ class WriterProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                start_new_session=True,  # so that Ctrl-C in the terminal reaches the coordinator alone
+                # Ctrl-C in the terminal is for the coordinator alone. A session of its own would keep it away, too, but
+                # Linux shares its time among sessions first (sched(7), autogroup), whatever the writer's niceness.
+                process_group=0,
             )
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)

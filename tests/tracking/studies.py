@@ -4,8 +4,8 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -24,8 +24,9 @@ from fer_sweep.study.summary import Summary, summarize
 from fer_sweep.tracking.address import store_of
 from fer_sweep.tracking.client import open_client
 from fer_sweep.tracking.entries import Status, StudyEnded, StudyOpened
+from fer_sweep.tracking.recorder import Recorder
 from fer_sweep.tracking.tracker import Tracker
-from tests.study.studies import inline
+from tests.study.studies import inline, opened, sweep
 
 TINY = """\
 name: tiny
@@ -80,6 +81,20 @@ def tracker_of(study: OpenStudy, home: Home) -> Tracker:
     tracker = Tracker(client_of(home), study.facts, study.files, store_of(None, home))
     tracker.record(StudyOpened({"hostname": "here"}), at=now_ms())
     return tracker
+
+
+@contextmanager
+def recorded(folder: Path) -> Iterator[OpenStudy]:
+    """A study of two trials, in the outbox of a new home and nowhere else."""
+    home = new_home(folder)
+    with opened(sweep(run_cap=2, resources={"trials_at_once": 1}), home.root) as study:
+        with (
+            Recorder(study, provenance={"hostname": "here"}) as recorder,
+            closing(run_study(study, executor=inline(study.samples))) as run,
+        ):
+            for event in run:
+                recorder.record(event)
+        yield study
 
 
 def now_ms() -> int:

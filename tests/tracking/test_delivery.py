@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from benchmarks.outages import content
 from fer_sweep.errors import TrackingError
 from fer_sweep.study.home import Home
-from fer_sweep.study.study import OpenStudy, run_study
+from fer_sweep.study.study import OpenStudy
 from fer_sweep.tracking.address import Store, store_of
 from fer_sweep.tracking.delivery import (
     MOST_TRIES,
@@ -26,25 +27,15 @@ from fer_sweep.tracking.delivery import (
     Written,
     deliver,
 )
-from fer_sweep.tracking.recorder import Recorder
 from fer_sweep.tracking.sent import Sent, sent_to, unsent
-from tests.study.studies import inline, opened, sweep
-from tests.tracking.studies import children_of, client_of, new_home
+from tests.tracking.studies import children_of, client_of, new_home, recorded
 
 ENTRIES = 5  # opened, and twice started and finished
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Iterator[OpenStudy]:
-    """Two trials, in the outbox and nowhere else."""
-    home = new_home(tmp_path)
-    with opened(sweep(run_cap=2, resources={"trials_at_once": 1}), home.root) as study:
-        with (
-            Recorder(study, provenance={"hostname": "here"}) as recorder,
-            closing(run_study(study, executor=inline(study.samples))) as run,
-        ):
-            for event in run:
-                recorder.record(event)
+    with recorded(tmp_path) as study:
         yield study
 
 
@@ -232,18 +223,13 @@ def test_a_store_that_stays_away_is_given_up_in_the_end(study: OpenStudy, home: 
     assert unsent(study.files, store) == ENTRIES
 
 
-class EndsWhileTheStoreIsAway(NothingMore):
-    """A study that goes on for three failures."""
+class GoesOn(NothingMore):
+    """A study that has not ended yet."""
 
     ended = False
 
-    def __init__(self) -> None:
-        self._waits = 0
-
     def wait(self, seconds: float) -> None:
-        self._waits += 1
-        self.ended = self._waits >= 3
-        time.sleep(0.3)
+        time.sleep(min(seconds, 0.1))
 
 
 def test_patience_begins_when_the_study_ends_not_when_the_store_went(
@@ -251,16 +237,54 @@ def test_patience_begins_when_the_study_ends_not_when_the_store_went(
 ) -> None:
     home.mlflow_file.unlink()
     home.mlflow_file.mkdir()
-    source, ended = EndsWhileTheStoreIsAway(), list[bool]()
+    source, ended = GoesOn(), list[bool]()
 
     def follow() -> None:
-        for _ in deliver(study.facts, study.files, store, source, patience=0.2, wait_for_store=True):
+        for _ in deliver(study.facts, study.files, store, source, patience=0.05, wait_for_store=True):
             ended.append(source.ended)
+            source.ended = len(ended) >= 3
 
     with pytest.raises(TrackingError, match=r"mlflow\.db does not answer"):
         follow()
 
     assert ended == [False, False, False, True], "one more failure after the end, and then patience is over"
+
+
+def test_trials_are_drawn_while_the_store_is_away_and_sent_as_they_are_when_it_is_back(
+    study: OpenStudy, home: Home, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary, source = tmp_path / "temporary", GoesOn()
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    shutil.move(home.mlflow_file, tmp_path / "away.db")
+    home.mlflow_file.mkdir()
+    drawn: list[int] = []
+
+    with closing(deliver(study.facts, study.files, store, source, wait_for_store=True)) as progress:
+        for one in progress:
+            if isinstance(one, Failing):
+                drawn.append(len(list(temporary.glob("*/*"))))
+                if drawn[-1] == 2:
+                    home.mlflow_file.rmdir()
+                    shutil.move(tmp_path / "away.db", home.mlflow_file)
+            source.ended = isinstance(one, Written)
+
+    assert (drawn[0], drawn[-1]) == (0, 2)
+    assert list(temporary.iterdir()) == []
+    assert unsent(study.files, store) == 0
+    assert read(home) == read(straight_away(study, tmp_path))
+
+
+def straight_away(study: OpenStudy, tmp_path: Path) -> Home:
+    """A home whose store was given a study without a disturbance."""
+    (tmp_path / "undisturbed").mkdir()
+    other = new_home(tmp_path / "undisturbed")
+    send(study, store_of(None, other))
+    return other
+
+
+def read(home: Home) -> dict[tuple[str, str], object]:
+    return content(home.root, "tiny")
 
 
 def test_runs_of_other_hands_in_the_same_experiment_are_left_alone(study: OpenStudy, home: Home, store: Store) -> None:

@@ -14,9 +14,10 @@ from fer_sweep.study.study import run_study
 from fer_sweep.tracking import writer_process as module
 from fer_sweep.tracking.address import store_of
 from fer_sweep.tracking.recorder import Recorder
+from fer_sweep.tracking.writer import NICENESS
 from fer_sweep.tracking.writer_process import WriterProcess
 from tests.study.studies import inline, opened, sweep
-from tests.tracking.studies import children_of, new_home
+from tests.tracking.studies import children_of, new_home, recorded
 
 
 def pid_of(writer: WriterProcess) -> int:
@@ -45,6 +46,18 @@ def test_a_writer_that_dies_before_it_is_ready_is_told(tmp_path: Path) -> None:
         "the process that writes to MLflow ended with exit code -9 before it was ready. Run with --offline and send "
         "everything later with fer-sweep sync."
     )
+
+
+def test_the_writer_stands_back_behind_the_training(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+
+    with recorded(tmp_path) as study, WriterProcess(store_of(None, home), home) as writer:
+        writer.follow(study.name)
+        pid = pid_of(writer)
+
+        assert os.getpriority(os.PRIO_PROCESS, pid) - os.getpriority(os.PRIO_PROCESS, 0) == NICENESS
+        assert os.getsid(pid) == os.getsid(0)  # niceness counts for nothing between two sessions
+        assert os.getpgid(pid) == pid  # Ctrl-C in the terminal is not for the writer
 
 
 def test_a_store_that_hangs_is_not_waited_for_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
