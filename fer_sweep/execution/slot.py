@@ -19,8 +19,10 @@ from fer_sweep.training.records import Record
 
 START_SECONDS = 120.0
 """Time for a worker to start and to receive the samples."""
-_GONE = (EOFError, BrokenPipeError, ConnectionResetError)
-"""What speaking to a worker raises that has died."""
+MOST_FALSE_STARTS = 3
+"""Workers in a row that may die while they start."""
+_GONE = (EOFError, OSError)
+"""What speaking to a worker raises that has died; a plain OSError if it died in the middle of a message."""
 
 
 class Slot:
@@ -73,11 +75,22 @@ class Slot:
     def order(self, order: Order) -> None:
         """Give the worker something to do; a new one if there is none. That it has died is seen when it is heard."""
         if self._worker is None or not self._worker[0].is_alive():
-            self.empty()
-            self.start()
-            self.greet()
+            self._replace()
         with suppress(*_GONE):
             self.connection.send(order)
+
+    def _replace(self) -> None:
+        """Start another worker. One that dies while it starts is replaced as well, a few times."""
+        for more in reversed(range(MOST_FALSE_STARTS)):
+            self.empty()
+            self.start()
+            try:
+                self.greet()
+            except StudyError:
+                if not more or (self._worker is not None and self._worker[0].is_alive()):
+                    raise
+            else:
+                return
 
     def hear(self) -> Record | Done:
         """What it says next: a record of a trial, or Done. Raises Gone if it has died."""

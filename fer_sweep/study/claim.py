@@ -68,7 +68,8 @@ def _holder(opened: Connection, key: int) -> str | None:
     found = opened.execute(
         text(
             "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.granted "
-            "AND l.locktype = 'advisory' AND l.objsubid = 1 AND l.classid = :high AND l.objid = :low"
+            "AND l.locktype = 'advisory' AND l.objsubid = 1 AND l.classid = :high AND l.objid = :low "
+            "AND a.datname = current_database()"  # the locks of all databases of the server are listed
         ),
         {"high": (key >> 32) & 0xFFFFFFFF, "low": key & 0xFFFFFFFF},
     ).scalar()

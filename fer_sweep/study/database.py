@@ -113,13 +113,18 @@ def _open_file(file: Path, engine: dict[str, Any]) -> RDBStorage:
 
 def _open(url: str, engine: dict[str, Any], where: str) -> RDBStorage:
     try:
-        return RDBStorage(url, engine_kwargs=engine)
+        storage = RDBStorage(url, engine_kwargs=engine)
     except RuntimeError as error:  # Optuna's word for a schema that is not its own
         raise StudyError(
             f"{where} was made by another version of Optuna than the installed {optuna.__version__}. "
             "If that was an older one, fer-sweep doctor --repair upgrades the database after a copy; if it was a newer "
             "one, install it (pip install -U optuna)."
         ) from error
+    # Optuna flushes where it reads what it has written. SQLAlchemy would before every other look, too, once for each
+    # parameter of a trial; all of them together take a sixth off what it costs to begin one.
+    storage.remove_session()
+    storage.scoped_session.configure(autoflush=False)
+    return storage
 
 
 class _SqliteConnection(sqlite3.Connection):

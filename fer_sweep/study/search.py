@@ -36,7 +36,7 @@ from fer_sweep.study.keys import config_key, trial_seed
 from fer_sweep.study.orders import Order
 from fer_sweep.study.proposals import Proposer
 from fer_sweep.study.pruning import PruningPlan, pruner_for, pruning_plan
-from fer_sweep.study.rows import ENDS
+from fer_sweep.study.rows import ENDS, State
 from fer_sweep.study.steering import STOPPED, Steering
 from fer_sweep.study.store import StudyStore
 from fer_sweep.training.metrics import objective_scores
@@ -128,13 +128,13 @@ class Search:
             elif size is None or self._store.proposed < size:
                 position = self._store.proposed
                 asked.append(self._proposal(number, self._proposer.ask(self._store.study, number, position)))
-                self._store.begin(number, asked[-1].trial.assignments, key=asked[-1].key)
+                self._store.begin(number, asked[-1].trial.assignments)
         return asked
 
     def _obey(self, order: Order, number: int) -> Proposal:
         wanted = order.assignments if order.trial is None else self._store.row(order.trial).assignments
         proposal = self._proposal(number, self._proposer.take(self._store.study, number, wanted))
-        self._store.begin(number, proposal.trial.assignments, key=proposal.key, order=order)
+        self._store.begin(number, proposal.trial.assignments, order=order)
         return proposal
 
     def _proposal(self, number: int, assignments: Mapping[str, Scalar]) -> Proposal:
@@ -186,7 +186,8 @@ class Search:
             if twin.state == "pruned" and twin.note == BUDGET_NOTE:
                 continue
             if self._spec.duplicates == "skip":
-                self._store.tell(number, {"skipped": True, "note": f"equal to trial {twin.number}"}, state="failed")
+                outcome = {"skipped": True, "note": f"equal to trial {twin.number}"}
+                self._store.tell(number, outcome, key=proposal.key, state="failed")
                 return TrialFinished(proposal.trial, self._store.row(number), None)
             if twin.state == "failed":
                 note = f"equal to trial {twin.number}, which failed: {twin.note}"
@@ -259,7 +260,8 @@ class Search:
         if reused_from is not None and result.stopped:
             outcome["note"] = f"equal to trial {reused_from}, which was {note}"
             self._store.copy_reports(number, reused_from)
-        self._store.tell(number, outcome, state="pruned" if result.stopped else "complete", value=estimate.mean)
+        state: State = "pruned" if result.stopped else "complete"
+        self._store.tell(number, outcome, key=proposal.key, state=state, value=estimate.mean)
         return TrialFinished(proposal.trial, self._store.row(number), result, reused_from=reused_from)
 
     def _fail(self, proposal: Proposal, failure: TrialFailure, reused_from: int | None = None) -> TrialFinished:
@@ -269,7 +271,7 @@ class Search:
             "traceback": failure.traceback,
             "reused_from": reused_from,
         }
-        self._store.tell(proposal.trial.number, outcome, state="failed")
+        self._store.tell(proposal.trial.number, outcome, key=proposal.key, state="failed")
         return TrialFinished(proposal.trial, self._store.row(proposal.trial.number), None, failure, reused_from)
 
 

@@ -121,15 +121,15 @@ class StudyStore:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
-    def begin(self, number: int, assignments: Mapping[str, Scalar], *, key: str, order: Order | None = None) -> None:
+    def begin(self, number: int, assignments: Mapping[str, Scalar], *, order: Order | None = None) -> None:
         """Put a trial that was asked of `study` into the database, where it stays RUNNING until it is told. order: the
         one that it obeys; both are there, or neither."""
         if order is not None:
             self._memory.set_trial_user_attr(self._memory_id(number), "order", order.id)
             self._memory.set_trial_user_attr(self._memory_id(number), "origin", order.origin)
         self._memory.set_trial_user_attr(self._memory_id(number), "assignments", dict(assignments))
-        self._memory.set_trial_user_attr(self._memory_id(number), "key", key)
         asked = self._memory.get_trial(self._memory_id(number))
+        asked.system_attrs = {}  # what the sampler noted while it asked; all that counts is among the parameters now
         self._ids.append(self._database.create_trial(number, asked))
         self._note(asked)
 
@@ -154,8 +154,12 @@ class StudyStore:
             self._database.set_intermediate_value(self._ids[number], step, value)
             self._memory.set_trial_intermediate_value(self._memory_id(number), step, value)
 
-    def tell(self, number: int, outcome: Mapping[str, Any], *, state: State, value: float | None = None) -> None:
-        """End a trial with what row_of needs to know. `pruned` keeps the last reported value, if there is one."""
+    def tell(
+        self, number: int, outcome: Mapping[str, Any], *, key: str, state: State, value: float | None = None
+    ) -> None:
+        """End a trial with what row_of needs to know, and its configuration's key. `pruned` keeps the last reported
+        value, if there is one."""
+        outcome = {**outcome, "key": key}
         told = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}.get(state, TrialState.FAIL)
         if told is TrialState.PRUNED:
             known = self._memory.get_trial(self._memory_id(number)).intermediate_values
@@ -164,7 +168,7 @@ class StudyStore:
                 self._database.set_intermediate_value(self._ids[number], max(known), value)
         values = None if value is None or told is TrialState.FAIL else [value]
         self._database.end(self._ids[number], outcome, told, values)
-        self._memory.set_trial_user_attr(self._memory_id(number), "outcome", dict(outcome))
+        self._memory.set_trial_user_attr(self._memory_id(number), "outcome", outcome)
         self._memory.set_trial_state_values(self._memory_id(number), told, values)
         self._note(self._memory.get_trial(self._memory_id(number)))
 
@@ -180,7 +184,10 @@ class StudyStore:
             self._rows[trial.number] = row
         self.states[row.state] += 1
         if row.state in ("complete", "pruned", "failed"):
-            self._ended.setdefault((trial.user_attrs["key"], row.state), []).append(trial.number)
+            known = (
+                trial.user_attrs | trial.user_attrs["outcome"]
+            )  # beside the outcome in studies begun before 2026-11-28
+            self._ended.setdefault((known["key"], row.state), []).append(trial.number)
 
     def _memory_id(self, number: int) -> int:
         return self._memory.get_trial_id_from_study_id_trial_number(self._memory_study, number)

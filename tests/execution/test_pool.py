@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,6 +15,7 @@ import torch
 from fer_sweep.errors import StudyError
 from fer_sweep.execution import dispatch
 from fer_sweep.execution import slot as slot_module
+from fer_sweep.execution.dispatch import Gone
 from fer_sweep.execution.executor import Progress, WorkerLost
 from fer_sweep.execution.pool import Pool, places
 from fer_sweep.execution.worker import Place, work
@@ -42,6 +44,53 @@ def test_trials_of_a_killed_process_run_again_elsewhere(pool: Pool, tmp_path: Pa
     assert len({record.trial for record in lost}) == len(lost) == 2
     assert {record.why for record in lost} == {"its process ended with SIGKILL (was there too little memory?)"}
     assert set(results(seen)) == set(range(4))
+
+
+def test_a_process_that_is_killed_while_it_starts_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, killed = slot_module.Slot.start, list[int]()
+
+    def start(slot: slot_module.Slot) -> None:
+        begin(slot)
+        if len(killed) < slot_module.MOST_FALSE_STARTS - 1:
+            killed.append(kill(slot))
+
+    with Pool(SAMPLES, places(slots=1, device="cpu", gpus=0)) as pool:
+        kill(pool._dispatch.slots[0])
+        monkeypatch.setattr(slot_module.Slot, "start", start)
+        assert set(results(run(pool, requests(2), tmp_path))) == {0, 1}
+        assert len(killed) == 2
+
+        killed.clear()
+        monkeypatch.setattr(slot_module, "MOST_FALSE_STARTS", 1)
+        monkeypatch.setattr(slot_module.Slot, "start", lambda slot: (begin(slot), kill(slot)))
+        kill(pool._dispatch.slots[0])
+        with pytest.raises(StudyError, match=r"did not start as it should: it ended with SIGKILL"):
+            run(pool, requests(2), tmp_path)
+
+
+def kill(slot: slot_module.Slot) -> int:
+    """End a slot's process; returns its exit code."""
+    assert slot._worker is not None
+    process = slot._worker[0]
+    process.kill()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def test_a_process_that_dies_in_the_middle_of_a_message_is_gone() -> None:
+    slot = slot_module.Slot(places(slots=1, device="cpu", gpus=0)[0], SAMPLES)
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=int, daemon=True)
+    process.start()
+    slot._worker = process, ours
+    os.write(theirs.fileno(), struct.pack("!i", 100) + b"the first few bytes of a hundred")
+    theirs.close()
+
+    with pytest.raises(Gone, match=r"its process ended with exit code 0"):
+        slot.hear()
+
+    slot.empty()
 
 
 def test_a_trial_that_loses_every_process_fails(pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

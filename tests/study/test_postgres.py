@@ -16,7 +16,7 @@ from optuna.trial import TrialState, create_trial
 from fer_sweep.data import load_samples
 from fer_sweep.errors import StudyError, TrackingError
 from fer_sweep.study import writing
-from fer_sweep.study.claim import StudyClaim, claimed
+from fer_sweep.study.claim import StudyClaim, claimant_of, claimed
 from fer_sweep.study.database import name_of, open_storage, opened_storage, postgres_url
 from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.home import Home
@@ -135,6 +135,19 @@ def test_a_trial_that_somebody_else_has_written_is_not_taken_for_ones_own(addres
 
     with pytest.raises(StudyError, match=r"another process has written trial 3 of the study .* run the same command"):
         while_another_writes()
+
+
+def test_who_coordinates_is_asked_of_ones_own_database(address: str, server: Any, tmp_path: Path) -> None:
+    server.psql("CREATE DATABASE neighbour")
+    here = Home(tmp_path / "here", address)
+    there = Home(tmp_path / "there", str(server.get_uri(database="neighbour")))
+
+    with claimed(here, "tiny"):
+        told, neighbour = claimant_of(here, "tiny"), claimant_of(there, "tiny")
+
+    assert told is not None
+    assert told.startswith("process ")
+    assert neighbour is None
 
 
 def test_a_study_has_one_coordinator_whom_others_are_told(address: str, tmp_path: Path) -> None:

@@ -94,8 +94,8 @@ def proposed(spec: SweepSpec, root: Path, cuts: list[int]) -> list[object]:
 
 def one_more(proposer: Proposer, store: StudyStore, number: int) -> object:
     assignments = proposer.ask(store.study, number, number)
-    store.begin(number, assignments, key=str(number))
+    store.begin(number, assignments)
     rate = assignments["train.learning_rate"]
     assert isinstance(rate, float)
-    store.tell(number, {"mean": 1.0 - rate}, state="complete", value=1.0 - rate)
+    store.tell(number, {"mean": 1.0 - rate}, key=str(number), state="complete", value=1.0 - rate)
     return assignments

@@ -1,18 +1,22 @@
 """The database: what belongs together, what is refused, and looking without touching."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 from optuna.study import StudyDirection
+from sqlalchemy import Engine, event
 
 from fer_sweep.errors import StudyError
 from fer_sweep.spec import load_sweep
 from fer_sweep.study import caps
 from fer_sweep.study.database import open_storage
 from fer_sweep.study.home import Home
-from fer_sweep.study.store import stored_studies
+from fer_sweep.study.proposals import Proposer
+from fer_sweep.study.store import StudyStore, stored_studies
 from tests.study.studies import DATA, finished, opened, rows, run, sweep
 
 CSV = "label,a,b\n" + "\n".join(f"{'xyz'[i % 3]},{i % 3 + i / 100},{-(i % 3) + i / 50}" for i in range(60)) + "\n"
@@ -153,3 +157,42 @@ def test_data_with_other_persons_changes_the_splits(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as refused:
         run(sweep(run_cap=1, data={**DATA, "persons": 12}), tmp_path)
     assert all(part in str(refused.value) for part in ("data.persons: 10 -> 12", "(data content)", "(splits)"))
+
+
+def test_a_trial_begins_in_few_statements(tmp_path: Path) -> None:
+    """Three for each parameter and six more; they are a third of what a trial costs the coordinator."""
+    with opened(sweep(run_cap=3), tmp_path) as study:
+        for number in range(2):
+            asked = Proposer(study.spec).ask(study.store.study, number, number)
+            with statements() as seen:
+                study.store.begin(number, asked)
+
+    assert len(asked) == 2
+    assert len(seen) == 3 * len(asked) + 6, "\n".join(seen)
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """What is said to any database for a while."""
+    seen: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def test_what_ended_in_a_study_of_an_older_version_is_known(tmp_path: Path) -> None:
+    """Its configurations' keys are beside the outcomes."""
+    with opened(sweep(run_cap=2), tmp_path):
+        pass
+    storage = open_storage(Home(tmp_path))
+    old = {"assignments": {}, "key": "abc", "outcome": {"mean": 0.5, "n": 2}}
+    ended = optuna.trial.create_trial(state=optuna.trial.TrialState.COMPLETE, value=0.5, user_attrs=old)
+    storage.create_new_trial(storage.get_study_id_from_name("tiny"), template_trial=ended)
+
+    assert StudyStore(storage, "tiny").ended_as("complete", "abc") == (0,)
