@@ -26,6 +26,9 @@ LEAVE_SECONDS = 20.0
 PATIENCE = 600.0
 """Seconds without any worker after which a study ends."""
 _LISTEN = 0.2
+LONGEST_ROUND = 1.0
+"""Seconds that count for a trial_timeout between two looks at the workers. Where more have passed, the coordinator was
+held up (its database was away, say), and workers were waiting for its answers."""
 
 
 class Gone(Exception):
@@ -63,12 +66,12 @@ S = TypeVar("S", bound=Slot)
 
 @dataclass
 class _Group:
-    """Trials that run together in a worker. losses: how many workers they have lost; begun: monotonic seconds."""
+    """Trials that run together in a worker. losses: how many workers they have lost; taken: seconds they have had."""
 
     requests: list[TrialRequest]
     losses: int = 0
     ended: set[int] = field(default_factory=set)
-    begun: float = 0.0
+    taken: float = 0.0
 
     @property
     def left(self) -> list[TrialRequest]:
@@ -89,12 +92,15 @@ class Dispatch(Generic[S]):
         self._busy: dict[S, _Group] = {}
         self._waiting: deque[_Group] = deque()
         self._idle_since: float | None = None
+        self._looked = 0.0
+        """When the time of the trials was last counted, monotonic seconds."""
 
     def run(
         self, requests: Sequence[TrialRequest], split: Split, *, folder: Path
     ) -> Generator[Progress, str | None, None]:
         """Run all requests, as many at a time as there are slots. Raises StudyError if there is no worker for long."""
         self._waiting.extend(self._groups(requests))
+        self._looked = time.monotonic()
         try:
             while self._waiting or self._busy:
                 for slot in self.slots:
@@ -106,6 +112,7 @@ class Dispatch(Generic[S]):
                     yield from self._hear(slot)
                 if not heard:
                     yield Idle()
+                self._count_time()
                 for slot in list(self._busy):
                     yield from self._end_if_stuck(slot)
         finally:
@@ -125,7 +132,6 @@ class Dispatch(Generic[S]):
 
     def _give(self, slot: S, group: _Group, split: Split, folder: Path) -> None:
         slot.order(Order(tuple(group.requests), split, folder))
-        group.begun = time.monotonic()
         self._busy[slot] = group
 
     def _complain_if_idle(self) -> None:
@@ -166,11 +172,17 @@ class Dispatch(Generic[S]):
             for request in group.left:
                 yield TrialFailure(request.number, "lost", f"{why}, {group.losses + 1} times in a row: it is given up")
 
+    def _count_time(self) -> None:
+        now = time.monotonic()
+        for group in self._busy.values():
+            group.taken += min(now - self._looked, LONGEST_ROUND)
+        self._looked = now
+
     def _end_if_stuck(self, slot: S) -> Iterator[Progress]:
         """End trials that take longer than they may. Of several in a process it is not known which one is stuck: they
         run again one by one."""
         group, timeout = self._busy[slot], self._timeout
-        if timeout is None or time.monotonic() - group.begun < timeout * len(group.requests):
+        if timeout is None or group.taken < timeout * len(group.requests):
             return
         if len(group.requests) > 1:
             yield from self._lose(slot, f"resources.trial_timeout: more than {timeout:g} seconds for each")

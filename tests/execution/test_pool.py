@@ -5,6 +5,7 @@ import os
 import signal
 import struct
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -107,6 +108,17 @@ def test_a_trial_that_loses_every_process_fails(pool: Pool, tmp_path: Path, monk
         "its process ended with SIGKILL (was there too little memory?), 1 times in a row: it is given up"
     )
     assert set(results(run(pool, requests(2), tmp_path))) == {0, 1}, "the pool is as good as before"
+
+
+def test_time_in_which_nobody_answers_a_trial_is_not_the_trials(tmp_path: Path) -> None:
+    wanted, seen = requests(1, sweep(train={"epochs": 3000, "learning_rate": 0.001})), list[Progress]()
+    with Pool(SAMPLES, places(slots=1, device="cpu", gpus=0), trial_timeout=10.0) as pool:
+        for record in pool.run(wanted, SPLIT, folder=tmp_path):
+            if not seen:
+                time.sleep(11.0)  # as while the database of searches is away
+            seen.append(record)
+
+    assert set(results(seen)) == {0}
 
 
 def test_a_stuck_trial_is_ended_and_others_are_not(tmp_path: Path) -> None:
