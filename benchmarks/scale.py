@@ -41,7 +41,8 @@ from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.home import Home
 from fer_sweep.study.importance import importance
 from fer_sweep.study.proposals import Proposer
-from fer_sweep.study.store import StudyStore, stored_study
+from fer_sweep.study.store import StudyStore
+from fer_sweep.study.stored import stored_study
 from fer_sweep.study.study import OpenStudy, open_study, run_study
 from fer_sweep.study.summary import summarize
 from fer_sweep.tracking.outbox import read_outbox

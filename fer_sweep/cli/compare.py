@@ -14,7 +14,7 @@ from fer_sweep.errors import StudyError
 from fer_sweep.study.comparison import PairedDifference, compare, metrics_from
 from fer_sweep.study.home import Home
 from fer_sweep.study.measured import Measured, Reference, load_measured, parse_reference
-from fer_sweep.study.store import stored_studies
+from fer_sweep.study.stored import stored_studies
 from fer_sweep.study.summary import describe, evidence
 from fer_sweep.study.wording import percent, points
 from fer_sweep.tracking.address import store_of

@@ -10,7 +10,7 @@ from fer_sweep.cli.console import err, out
 from fer_sweep.data.counts import counted
 from fer_sweep.errors import FerSweepError
 from fer_sweep.study.home import Home
-from fer_sweep.study.store import study_names
+from fer_sweep.study.stored import study_names
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.diagnosis.examination import examine, repair
 from fer_sweep.tracking.diagnosis.findings import Finding

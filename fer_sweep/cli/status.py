@@ -19,7 +19,7 @@ from fer_sweep.study.database import name_of
 from fer_sweep.study.home import Home
 from fer_sweep.study.rows import TrialRow
 from fer_sweep.study.standing import Standing, standings
-from fer_sweep.study.store import StoredStudy
+from fer_sweep.study.stored import StoredStudy
 from fer_sweep.study.summary import Summary, describe
 
 WATCH_SECONDS = 1.0

@@ -12,7 +12,7 @@ from fer_sweep.study.kept_sweep import kept_sweep
 from fer_sweep.study.orders import Orders
 from fer_sweep.study.point import point_from
 from fer_sweep.study.standing import open_orders, run_by
-from fer_sweep.study.store import stored_study
+from fer_sweep.study.stored import stored_study
 from fer_sweep.study.summary import describe
 
 ANSWER_SECONDS = 15.0

@@ -18,7 +18,8 @@ from fer_sweep.study.history import ending_of
 from fer_sweep.study.home import Home
 from fer_sweep.study.importance import importance
 from fer_sweep.study.measured import Reference, load_measured
-from fer_sweep.study.store import StudyStore, stored_study
+from fer_sweep.study.store import StudyStore
+from fer_sweep.study.stored import stored_study
 from fer_sweep.study.summary import Summary, answer
 from fer_sweep.tracking.outbox_state import outbox_state
 from fer_sweep.tracking.study_artifacts import write_study_artifacts

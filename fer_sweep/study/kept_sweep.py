@@ -5,7 +5,7 @@ from optuna.storages import RDBStorage
 from fer_sweep.spec import SweepSpec, load_kept, to_yaml
 from fer_sweep.study.facts import load_facts
 from fer_sweep.study.home import Home
-from fer_sweep.study.store import storage_with
+from fer_sweep.study.stored import storage_with
 
 _SWEEP = "sweep"
 

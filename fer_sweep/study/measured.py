@@ -15,7 +15,7 @@ from fer_sweep.study.home import Home, StudyFiles
 from fer_sweep.study.journal import load_result
 from fer_sweep.study.keys import config_key
 from fer_sweep.study.rows import TrialRow
-from fer_sweep.study.store import StoredStudy, stored_study
+from fer_sweep.study.stored import StoredStudy, stored_study
 from fer_sweep.training.metrics import Scores, scores_on_test
 from fer_sweep.training.records import TrialResult
 

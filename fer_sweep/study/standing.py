@@ -11,7 +11,8 @@ from fer_sweep.study.home import Home
 from fer_sweep.study.lock import coordinator_of
 from fer_sweep.study.orders import Order, Orders
 from fer_sweep.study.rows import TrialRow
-from fer_sweep.study.store import StoredStudy, row_of, storage_with, stored_studies, stored_study
+from fer_sweep.study.store import row_of
+from fer_sweep.study.stored import StoredStudy, storage_with, stored_studies, stored_study
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from fer_sweep.study.history import ending_of, trials_of
 from fer_sweep.study.home import Home
 from fer_sweep.study.importance import importance
 from fer_sweep.study.journal import write_atomically
-from fer_sweep.study.store import StudyStore, study_names
+from fer_sweep.study.store import StudyStore
+from fer_sweep.study.stored import study_names
 from fer_sweep.tracking.entries import Status, StudyEnded, StudyOpened, TrackedEvent, to_entry
 from fer_sweep.tracking.outbox import Entry, Outbox, encode
 from fer_sweep.tracking.outbox_state import OutboxState, outbox_state

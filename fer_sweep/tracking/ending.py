@@ -3,7 +3,7 @@
 from fer_sweep.errors import StudyError
 from fer_sweep.study.facts import StudyFacts, load_facts
 from fer_sweep.study.home import Home
-from fer_sweep.study.store import stored_study
+from fer_sweep.study.stored import stored_study
 from fer_sweep.study.summary import Summary
 from fer_sweep.tracking.entries import StudyEnded, to_event
 from fer_sweep.tracking.outbox import read_outbox

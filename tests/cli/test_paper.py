@@ -15,7 +15,7 @@ from fer_sweep.reporting.paper.report import write_paper_report
 from fer_sweep.reporting.paper.studies import PaperStudy
 from fer_sweep.reporting.report_folder import ReportFolder
 from fer_sweep.study.home import Home
-from fer_sweep.study.store import stored_studies
+from fer_sweep.study.stored import stored_studies
 from tests.cli.test_run import failing, invoke
 from tests.sweep_files import ROOT, write_inputs
 

@@ -22,7 +22,7 @@ from fer_sweep.study.events import TrialFinished
 from fer_sweep.study.home import Home
 from fer_sweep.study.kept_sweep import kept_sweep
 from fer_sweep.study.rows import TrialRow
-from fer_sweep.study.store import stored_studies, stored_study
+from fer_sweep.study.stored import stored_studies, stored_study
 from fer_sweep.study.study import open_study, run_study
 from fer_sweep.tracking.address import store_of
 from fer_sweep.tracking.client import open_client

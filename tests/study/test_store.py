@@ -16,7 +16,8 @@ from fer_sweep.study import caps
 from fer_sweep.study.database import open_storage
 from fer_sweep.study.home import Home
 from fer_sweep.study.proposals import Proposer
-from fer_sweep.study.store import StudyStore, stored_studies
+from fer_sweep.study.store import StudyStore
+from fer_sweep.study.stored import stored_studies
 from tests.study.studies import DATA, finished, opened, rows, run, sweep
 
 CSV = "label,a,b\n" + "\n".join(f"{'xyz'[i % 3]},{i % 3 + i / 100},{-(i % 3) + i / 50}" for i in range(60)) + "\n"

@@ -8,7 +8,7 @@ from fer_sweep.study.facts import load_facts
 from fer_sweep.study.home import Home
 from fer_sweep.study.measured import Measured, Reference, measured_in
 from fer_sweep.study.rows import TrialRow
-from fer_sweep.study.store import stored_study
+from fer_sweep.study.stored import stored_study
 
 
 class PaperStudy:

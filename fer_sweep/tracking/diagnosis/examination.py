@@ -12,7 +12,7 @@ from fer_sweep.study.facts import load_facts
 from fer_sweep.study.home import Home
 from fer_sweep.study.lock import writer_lock
 from fer_sweep.study.schema import upgrade_search_schema
-from fer_sweep.study.store import stored_studies
+from fer_sweep.study.stored import stored_studies
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import open_client
 from fer_sweep.tracking.diagnosis.databases import search_database, store_database

@@ -10,7 +10,7 @@ from fer_sweep.errors import StudyError, TrackingError
 from fer_sweep.study.facts import StudyFacts, load_facts
 from fer_sweep.study.home import Home
 from fer_sweep.study.standing import run_by
-from fer_sweep.study.store import StoredStudy
+from fer_sweep.study.stored import StoredStudy
 from fer_sweep.tracking.address import Store
 from fer_sweep.tracking.client import store_errors
 from fer_sweep.tracking.diagnosis.findings import CompleteOutbox, EndStudy, Finding, SendOutbox
